@@ -1,0 +1,98 @@
+# bulkhead: `make` shows the targets. Everything works from a fresh clone on Debian or Ubuntu with Go, git and make.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO ?= go
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZTIME ?= 30s
+GOLANGCI_VERSION := v2.15.0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# netgo and osusergo: a static program must not load name service modules. seccomp: libcontainer loads filters.
+# urfave_cli_no_docs: no man page writer in the program that every container start runs.
+TAGS := netgo osusergo seccomp urfave_cli_no_docs
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT) -extldflags -static
+export CGO_ENABLED := 1
+
+go_build = $(GO) build -trimpath -buildvcs=false -tags "$(TAGS)" -ldflags "$(LDFLAGS)"
+# Prints every failed test's output and one closing line with the counts; fails when anything failed.
+go_test = $(GO) run ./tools/testsum $(GO) test -json -tags "$(TAGS)"
+UNIT = $$($(GO) list -tags "$(TAGS)" ./... | grep -v /integration)
+
+.PHONY: help
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install what building and testing need (apt-get, only what is missing, starts no service)
+	@tools/install-deps test
+
+.PHONY: build-deps
+build-deps:
+	@tools/install-deps build
+
+.PHONY: build
+build: build-deps ## build bin/bulkhead and bin/bulkheadctl (static)
+	@mkdir -p bin
+	$(go_build) -o bin/ ./cmd/bulkhead ./cmd/bulkheadctl
+
+.PHONY: run
+run: build ## build, then run a command in a hardened sandbox of this host's files (no engine, no image)
+	@bin/bulkheadctl try
+
+.PHONY: test
+test: deps build ## everything: unit, golden, fuzz seeds, and integration with real engines (needs root)
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m ./...
+
+.PHONY: unit
+unit: build-deps ## unit tests, golden cases and fuzz seeds
+	@$(go_test) $(UNIT)
+
+.PHONY: integration
+integration: deps build ## the integration tests alone, RUN=regexp for some of them (needs root)
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m $(if $(RUN),-run '$(RUN)') ./integration/...
+
+.PHONY: check
+check: vet lint unit ## vet, lint and unit tests: before every commit
+
+.PHONY: vet
+vet: build-deps ## go vet
+	@$(GO) vet -tags "$(TAGS)" ./...
+
+golangci = $(shell command -v golangci-lint 2>/dev/null || echo $$($(GO) env GOPATH)/bin/golangci-lint)
+.PHONY: lint
+lint: build-deps ## golangci-lint with .golangci.yml
+	@[ -x "$(golangci)" ] || $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@$(golangci) run --build-tags "$(shell echo $(TAGS) | tr ' ' ,)" ./...
+
+.PHONY: fuzz
+fuzz: build-deps ## run each fuzz target for FUZZTIME (30s)
+	@set -eu; for dir in $$($(GO) list -tags "$(TAGS)" -f '{{.Dir}}' ./...); do \
+		for target in $$(grep -ohE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do \
+			echo "$$dir $$target"; \
+			$(GO) test -tags "$(TAGS)" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir"; \
+		done; \
+	done
+
+.PHONY: release
+release: build-deps ## reproducible static binaries and their checksums in dist/
+	@rm -rf dist && mkdir -p dist
+	$(go_build) -o dist/ ./cmd/bulkhead ./cmd/bulkheadctl
+	@cd dist && for f in bulkhead bulkheadctl; do mv "$$f" "$$f-$(VERSION)-linux-$$($(GO) env GOARCH)"; done
+	@cd dist && sha256sum bulkhead* >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: install
+install: build ## install the programs below PREFIX (/usr/local)
+	install -D -m 0755 bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
+	install -D -m 0755 bin/bulkheadctl $(DESTDIR)$(PREFIX)/bin/bulkheadctl
+
+.PHONY: uninstall
+uninstall: ## remove what install installed
+	rm -f $(DESTDIR)$(PREFIX)/bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkheadctl
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist
