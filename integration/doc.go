@@ -1,0 +1,11 @@
+// Package integration drives the built bulkhead through real engines: dockerd, containerd, podman, and as an engine
+// would by hand. Its tests need root. They assert what a container sees and what the kernel says about it, never only
+// what was asked.
+//
+// Environment:
+//
+//	BULKHEAD_BIN            the runtime to test; default: bin/bulkhead of this tree
+//	BULKHEAD_TEST_RUNTIMES  runtimes for the engine scenarios, default "bulkhead,runc": what must work the same under
+//	                        both is tried under both, so that a failure under bulkhead alone is bulkhead's
+//	BULKHEAD_TEST_CACHE     where images made from Debian packages are kept; default: /var/cache/bulkhead-test
+package integration

@@ -1,0 +1,217 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A dockerd is a Docker daemon of our own that knows all runtimes of the test.
+type dockerd struct {
+	*daemon
+	client string
+	images sync.Mutex
+	loaded map[string]bool
+}
+
+// A docker runs containers with one runtime of a dockerd.
+type docker struct {
+	*dockerd
+	runtime string
+}
+
+var sharedDockerd struct {
+	sync.Once
+	d *dockerd
+}
+
+// dockerWith gives the package's Docker daemon, started by the first caller, to use with one runtime.
+func dockerWith(t testing.TB, runtime string) *docker {
+	t.Helper()
+	sharedDockerd.Do(func() {
+		d := startDockerd(t, nil)
+		atEnd(d.close)
+		sharedDockerd.d = d
+	})
+	if sharedDockerd.d == nil {
+		t.Fatal("there is no Docker daemon: see the first test that wanted one")
+	}
+	return &docker{dockerd: sharedDockerd.d, runtime: runtime}
+}
+
+// startDockerd starts a daemon. Keys in settings replace those of the usual configuration (daemon.json).
+func startDockerd(t testing.TB, settings map[string]any) *dockerd {
+	t.Helper()
+	d := &dockerd{daemon: newDaemonDir(t), client: dockerClient(t), loaded: map[string]bool{}}
+	config := map[string]any{
+		"data-root": d.dir + "/lib", "exec-root": d.dir + "/run", "pidfile": d.dir + "/pid",
+		"hosts": []string{"unix://" + d.socket()}, "storage-driver": "overlay2",
+		"cgroup-parent": d.cgroup, "exec-opts": []string{"native.cgroupdriver=cgroupfs"},
+		"runtimes": runtimeTable(t), "shutdown-timeout": 5, "debug": true,
+		// A range of its own: the host's network may use the default ones.
+		"bip": "10.201.0.1/24", "default-address-pools": []map[string]any{{"base": "10.202.0.0/16", "size": 24}},
+	}
+	for k, v := range settings {
+		config[k] = v
+	}
+	data, err := json.Marshal(config)
+	if err == nil {
+		err = os.WriteFile(d.dir+"/daemon.json", data, 0o600)
+	}
+	if err == nil {
+		err = os.Mkdir(d.dir+"/etc", 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// dockerd keeps a key in /etc/docker whatever its configuration says: give it a private one if the host has any.
+	setup := "if [ -d /etc/docker ]; then mount --bind " + d.dir + "/etc /etc/docker; fi"
+	args := []string{"dockerd", "--config-file", d.dir + "/daemon.json"}
+	if _, err := os.Stat("/etc/docker"); err != nil {
+		args = append(args, "--deprecated-key-path="+d.dir+"/etc/key.json")
+	}
+	d.start(t, setup, args...)
+	if err := d.ready(t); err != nil {
+		_ = d.stop()
+		t.Fatalf("start dockerd: %v", err)
+	}
+	return d
+}
+
+func (d *dockerd) ready(t testing.TB) error {
+	var failed error
+	eventually(t, "dockerd", func() error {
+		if failed = d.alive(); failed != nil {
+			return nil
+		}
+		out, err := d.command("info").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("docker info: %w: %s", err, out)
+		}
+		return nil
+	})
+	return failed
+}
+
+func runtimeTable(t testing.TB) map[string]any {
+	table := map[string]any{}
+	for _, name := range runtimes() {
+		if name == "bulkhead" {
+			bin := bulkheadBin(t)
+			table["bulkhead"] = map[string]any{"path": bin}
+			for _, p := range []string{"restricted", "compatible"} {
+				table["bulkhead-"+p] = map[string]any{"path": bin, "runtimeArgs": []string{"--profile", p}}
+			}
+		}
+	}
+	return table
+}
+
+// dockerClient prefers the distribution's client, which belongs to its daemon, over another one on the PATH.
+func dockerClient(t testing.TB) string {
+	t.Helper()
+	if _, err := os.Stat("/usr/bin/docker"); err == nil {
+		return "/usr/bin/docker"
+	}
+	path, err := exec.LookPath("docker")
+	if err != nil {
+		t.Fatalf("docker is missing, run `make deps`: %v", err)
+	}
+	return path
+}
+
+func (d *dockerd) socket() string { return d.dir + "/d.sock" }
+
+// command is the Docker client, talking to this daemon with no configuration of the user's.
+func (d *dockerd) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(d.client, args...)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+d.socket(), "DOCKER_CONFIG="+d.dir+"/client", "DOCKER_CONTEXT=",
+		"DOCKER_BUILDKIT=0", "DOCKER_CLI_HINTS=false")
+	return cmd
+}
+
+func (d *dockerd) close() error {
+	if out, err := d.command("ps", "-aq").Output(); err == nil {
+		if ids := strings.Fields(string(out)); len(ids) > 0 {
+			_ = d.command(append([]string{"rm", "-f", "-v"}, ids...)...).Run()
+		}
+	}
+	return d.stop()
+}
+
+// try runs a docker command to its end.
+func (d *dockerd) try(t testing.TB, args ...string) result {
+	t.Helper()
+	return run(t, d.command(args...))
+}
+
+// do runs a docker command that must succeed and gives its output.
+func (d *dockerd) do(t testing.TB, args ...string) string {
+	t.Helper()
+	return must(t, d.try(t, args...))
+}
+
+// tryRun is `docker run --rm` under the runtime. args begin with options, then image and command.
+func (d *docker) tryRun(t testing.TB, args ...string) result {
+	t.Helper()
+	return d.try(t, append([]string{"run", "--rm", "--runtime", d.runtime}, args...)...)
+}
+
+// run is `docker run --rm` under the runtime; it must succeed, and its standard output is given.
+func (d *docker) run(t testing.TB, args ...string) string {
+	t.Helper()
+	return must(t, d.tryRun(t, args...))
+}
+
+// container starts a container in the background and removes it, with its anonymous volumes, when the test ends.
+func (d *docker) container(t testing.TB, args ...string) string {
+	t.Helper()
+	id := d.do(t, append([]string{"run", "-d", "--runtime", d.runtime}, args...)...)
+	d.cleanUp(t, id)
+	return id
+}
+
+// cleanUp removes a container when the test ends, and shows its logs when the test failed.
+func (d *docker) cleanUp(t testing.TB, id string) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			logs := run(t, d.command("logs", "--tail", "50", id))
+			t.Logf("logs of %.12s:\n%s%s", id, logs.stdout, logs.stderr)
+		}
+		if r := run(t, d.command("rm", "-f", "-v", id)); r.code != 0 && !strings.Contains(r.stderr, "No such container") {
+			t.Errorf("remove container: %s", r)
+		}
+	})
+}
+
+// inspect formats a property of a container.
+func (d *docker) inspect(t testing.TB, id, format string) string {
+	t.Helper()
+	return d.do(t, "inspect", "-f", format, id)
+}
+
+// pid is the host's ID of a container's first process.
+func (d *docker) pid(t testing.TB, id string) int {
+	t.Helper()
+	pid, err := strconv.Atoi(d.inspect(t, id, "{{.State.Pid}}"))
+	if err != nil || pid == 0 {
+		t.Fatalf("container %s has no process: %v\n%s", id, err, d.inspect(t, id, "{{json .State}}"))
+	}
+	return pid
+}
+
+// sharedDir is a directory on a real file system that containers may be given: mode 0755 with a known content.
+func sharedDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("from the host\n"), 0o644); err != nil { //nolint:gosec // read by container root
+		t.Fatal(err)
+	}
+	return dir
+}
