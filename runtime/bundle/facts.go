@@ -123,4 +123,10 @@ type Kernel struct {
 	TimeNamespace bool `json:"timeNamespace"`
 	// LastCap is /proc/sys/kernel/cap_last_cap.
 	LastCap int `json:"lastCap"`
+	// HardLimits are the runtime's own hard resource limits by name ("RLIMIT_NOFILE"), when it lacks CAP_SYS_RESOURCE
+	// and so cannot raise them for a container (getrlimit(2)). Empty when it can. RLIM_INFINITY is left out.
+	HardLimits map[string]uint64 `json:"hardLimits,omitempty"`
+	// OOMScoreAdjMin is the lowest oom_score_adj that the runtime may set when it lacks CAP_SYS_RESOURCE (proc(5)). Nil
+	// when it has no such bound.
+	OOMScoreAdjMin *int `json:"oomScoreAdjMin,omitempty"`
 }
