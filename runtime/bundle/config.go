@@ -81,7 +81,7 @@ func LoadResources(r io.Reader) (*specs.LinuxResources, []string, error) {
 }
 
 func loadFrom(r io.Reader, v any) ([]string, error) {
-	data, err := readBounded(r, 512)
+	data, err := readUpTo(r, 512, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -104,19 +104,19 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("is a %s, want a regular file", kindWord(st.Mode))
 	}
 	if st.Size > maxFile {
-		return nil, tooLarge()
+		return nil, tooLarge(maxFile)
 	}
-	return readBounded(f, int(st.Size)+1)
+	return readUpTo(f, int(st.Size)+1, maxFile)
 }
 
-// readBounded reads at most maxFile bytes; hint is the size of the first buffer.
-func readBounded(r io.Reader, hint int) ([]byte, error) {
+// readUpTo reads everything, and fails when that is more than most bytes; hint is the size of the first buffer.
+func readUpTo(r io.Reader, hint, most int) ([]byte, error) {
 	buf := make([]byte, 0, hint)
 	for {
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if len(buf) > maxFile {
-			return nil, tooLarge()
+		if len(buf) > most {
+			return nil, tooLarge(most)
 		}
 		if err == io.EOF {
 			return buf, nil
@@ -130,4 +130,4 @@ func readBounded(r io.Reader, hint int) ([]byte, error) {
 	}
 }
 
-func tooLarge() error { return fmt.Errorf("is larger than %d bytes", maxFile) }
+func tooLarge(most int) error { return fmt.Errorf("is larger than %d bytes", most) }

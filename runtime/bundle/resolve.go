@@ -1,0 +1,118 @@
+package bundle
+
+import (
+	"fmt"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Options are what [Resolve] must be told.
+type Options struct {
+	// Protected is the table of protected host paths: Path, Class and Why of each. Paths that this host does not have are dropped.
+	Protected []ProtectedPath
+	// StateDir is the runtime's own state. It is protected with class "refused". Empty for none.
+	StateDir string
+	// Sibling tells which bulkhead container has a user namespace, by the namespace's inode. Nil for none.
+	Sibling func(userNamespace uint64) (id string, r Range, ok bool)
+}
+
+// Resolved is what a spec's paths and namespaces resolved to: facts, and the open files that the facts describe.
+type Resolved struct {
+	Facts Facts
+
+	sources    []*os.File
+	root       *os.File
+	namespaces []*os.File
+}
+
+// Resolve opens the root, the bind sources and the namespaces that a spec names, once, and describes them from their
+// descriptors. Symbolic links are followed as mount(2) would: what counts is what was opened. A source or a namespace
+// that cannot be opened is a fact (its Err), not an error. The error is the host's: a /proc that cannot be read.
+//
+// Nothing on the host changes. dir is the bundle. The caller closes the result.
+func Resolve(spec *specs.Spec, dir string, o Options) (*Resolved, error) {
+	r := &Resolved{}
+	if err := r.resolve(spec, dir, o); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("resolve bundle %q: %w", dir, err)
+	}
+	return r, nil
+}
+
+func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
+	// First everything is opened, then mountinfo is read: the mount of each open file is in it.
+	opened := r.open(spec, dir)
+	protected := openProtected(append(append([]ProtectedPath(nil), o.Protected...), ownState(o.StateDir)...))
+	defer protected.close()
+	mounts, err := readMounts()
+	if err != nil {
+		return err
+	}
+	r.Facts.Root = opened.root.describe(mounts)
+	r.Facts.Sources = make([]Source, len(opened.sources))
+	for i, s := range opened.sources {
+		r.Facts.Sources[i] = s.describe(mounts)
+	}
+	r.Facts.Protected = protected.describe(mounts)
+	engine := openProtected(engineRoots(dir, r.Facts.Root, overlayUpper(mounts, opened.root)))
+	defer engine.close()
+	r.Facts.Protected = append(r.Facts.Protected, engine.describe(mounts)...)
+	if err := r.resolveNamespaces(spec, o); err != nil {
+		return err
+	}
+	r.Facts.Kernel = probeKernel(spec)
+	return nil
+}
+
+// opened are the open files of a spec, not yet described.
+type opened struct {
+	root    handle
+	sources []handle
+}
+
+func (r *Resolved) open(spec *specs.Spec, dir string) opened {
+	var o opened
+	if spec.Root != nil {
+		o.root = openPath(absolute(dir, spec.Root.Path), true)
+		r.root = o.root.file
+	}
+	o.sources = make([]handle, len(spec.Mounts))
+	r.sources = make([]*os.File, len(spec.Mounts))
+	for i, m := range spec.Mounts {
+		if IsBind(m) {
+			o.sources[i] = openPath(absolute(dir, m.Source), false)
+			r.sources[i] = o.sources[i].file
+		}
+	}
+	return o
+}
+
+// Source is the open file (O_PATH) of spec.Mounts[i].Source; nil when the mount binds nothing or the fact has an Err
+// from opening it. It belongs to r.
+func (r *Resolved) Source(i int) *os.File { return at(r.sources, i) }
+
+// Root is the open directory (O_PATH) of root.path; nil when it could not be opened. It belongs to r.
+func (r *Resolved) Root() *os.File { return r.root }
+
+// Namespace is the open file (O_RDONLY) of spec.Linux.Namespaces[i]; nil when it has no path or could not be opened.
+// It belongs to r.
+func (r *Resolved) Namespace(i int) *os.File { return at(r.namespaces, i) }
+
+func at(files []*os.File, i int) *os.File {
+	if i < 0 || i >= len(files) {
+		return nil
+	}
+	return files[i]
+}
+
+// Close closes every open file. It may be called again.
+func (r *Resolved) Close() {
+	files := append(append([]*os.File{r.root}, r.sources...), r.namespaces...)
+	for _, f := range files {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	r.root, r.sources, r.namespaces = nil, nil, nil
+}
