@@ -9,7 +9,15 @@ import (
 
 // Rules are all requirements, in the order in which they narrow and in which reports name them. The order is part
 // of the design: the user namespace comes first because other rules measure IDs against it.
-var Rules = []Rule{}
+var Rules = []Rule{
+	noNewPrivileges,
+	capabilities,
+	user,
+	maskedPaths,
+	limits,
+	scheduling,
+	sysctl,
+}
 
 // maxShown is how many violations one line of a refusal names: engines show a single line, and people read one.
 const maxShown = 5
