@@ -253,12 +253,24 @@ func TestReclaimSparesUsedRanges(t *testing.T) {
 	}
 }
 
+// FuzzParseRange: what is read is what was written, so one range has one file name.
+func FuzzParseRange(f *testing.F) {
+	for _, s := range []string{"100000+65536", "0+0", "00+1", "+1", "1+", "-1+1", "+1+1", "1_0+1", "4294967296+1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if r, ok := parseRange(s); ok && r.String() != s {
+			t.Errorf("%q was read as %s", s, r)
+		}
+	})
+}
+
 func BenchmarkLease1000(b *testing.B) {
 	s, err := OpenStore(filepath.Join(b.TempDir(), "leases"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+	b.Cleanup(func() { _ = s.Close() })
 	h, err := Self("/run/test", "")
 	if err != nil {
 		b.Fatal(err)

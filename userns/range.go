@@ -27,7 +27,9 @@ func (r Range) Overlaps(o Range) bool {
 }
 
 // String is the notation of reports and of lease files: "100000+65536".
-func (r Range) String() string { return fmt.Sprintf("%d+%d", r.Start, r.Size) }
+func (r Range) String() string {
+	return strconv.FormatUint(uint64(r.Start), 10) + "+" + strconv.FormatUint(uint64(r.Size), 10)
+}
 
 // Mappings are the ID mappings of a user namespace that shows the range as IDs 0..Size-1, for users and groups alike.
 //
@@ -59,6 +61,8 @@ func parseRange(s string) (Range, bool) {
 	if err != nil {
 		return Range{}, false
 	}
-	r := Range{Start: uint32(from), Size: uint32(n)}
-	return r, r.String() == s
+	return Range{Start: uint32(from), Size: uint32(n)}, plain(start) && plain(size)
 }
+
+// plain tells whether a number that ParseUint took has no leading zero. ParseUint takes no sign.
+func plain(digits string) bool { return digits == "0" || digits[0] != '0' }
