@@ -1,0 +1,285 @@
+package seccomp
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// maxErrno is the largest number that the kernel returns for SCMP_ACT_ERRNO (MAX_ERRNO in include/linux/err.h).
+const maxErrno = 4095
+
+// flagTsync is known to runc, which ignores it: libseccomp-golang always loads with it. runtime-spec has no constant.
+const flagTsync specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"
+
+var nativeArch = map[string]specs.Arch{
+	"386": specs.ArchX86, "amd64": specs.ArchX86_64, "arm": specs.ArchARM, "arm64": specs.ArchAARCH64,
+	"loong64": specs.ArchLOONGARCH64, "mips": specs.ArchMIPS, "mips64": specs.ArchMIPS64, "mips64le": specs.ArchMIPSEL64,
+	"mipsle": specs.ArchMIPSEL, "ppc64": specs.ArchPPC64, "ppc64le": specs.ArchPPC64LE, "riscv64": specs.ArchRISCV64,
+	"s390x": specs.ArchS390X,
+}
+
+var knownArchs = []specs.Arch{
+	specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64, specs.ArchMIPS, specs.ArchMIPS64,
+	specs.ArchMIPS64N32, specs.ArchMIPSEL, specs.ArchMIPSEL64, specs.ArchMIPSEL64N32, specs.ArchPPC, specs.ArchPPC64,
+	specs.ArchPPC64LE, specs.ArchS390, specs.ArchS390X, specs.ArchPARISC, specs.ArchPARISC64, specs.ArchRISCV64,
+	specs.ArchLOONGARCH64, specs.ArchM68K, specs.ArchSH, specs.ArchSHEB,
+}
+
+// FromOCI returns the meaning of an OCI seccomp profile on one architecture, named as GOARCH is. Other architectures of the
+// profile are left out, with a note: their calls get no filter rules, which means that libseccomp kills the caller.
+//
+// Unknown actions, operators, architectures and flags, an argument index above 5 and an errno above 4095 are errors
+// that name the place. Names of calls that nobody knows are kept: libseccomp skips them.
+func FromOCI(s *specs.LinuxSeccomp, arch string) (Profile, error) {
+	if s == nil {
+		return Profile{}, fmt.Errorf("parse linux.seccomp: no profile is given")
+	}
+	native, ok := nativeArch[arch]
+	if !ok {
+		return Profile{}, fmt.Errorf("parse linux.seccomp: unknown native architecture %q", arch)
+	}
+	p := Profile{Arch: arch, ListenerPath: s.ListenerPath, ListenerMetadata: s.ListenerMetadata}
+	if s.DefaultAction == "" && len(s.Syscalls) == 0 {
+		p.Default = Verdict{Action: Allow}
+		p.note("linux.seccomp has no default action and no rules: libcontainer loads no filter for it")
+		return p, nil
+	}
+	var err error
+	if p.Default, err = p.verdict("linux.seccomp.default", s.DefaultAction, s.DefaultErrnoRet); err != nil {
+		return Profile{}, err
+	}
+	if err := p.readArchs(s.Architectures, native); err != nil {
+		return Profile{}, err
+	}
+	if err := p.readFlags(s.Flags); err != nil {
+		return Profile{}, err
+	}
+	entries, err := p.readEntries(s.Syscalls)
+	if err != nil {
+		return Profile{}, err
+	}
+	p.setCalls(entries)
+	return p, nil
+}
+
+func (p *Profile) note(format string, args ...any) {
+	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+}
+
+// verdict reads an action and its number. prefix+"Action" and prefix+"ErrnoRet" are the places of a default; for a rule the prefix
+// ends in a dot and the fields are action and errnoRet.
+func (p *Profile) verdict(prefix string, action specs.LinuxSeccompAction, ret *uint) (Verdict, error) {
+	actionAt, retAt := prefix+"Action", prefix+"ErrnoRet"
+	if strings.HasSuffix(prefix, ".") {
+		actionAt, retAt = prefix+"action", prefix+"errnoRet"
+	}
+	a, ok := parseAction(action)
+	if !ok {
+		return Verdict{}, fmt.Errorf("parse %s: unknown action %q", actionAt, action)
+	}
+	if a != Errno && a != Trace {
+		if ret != nil {
+			p.note("%s has no effect: %s takes no number", retAt, a)
+		}
+		return Verdict{Action: a}, nil
+	}
+	if ret == nil {
+		return Verdict{Action: a, Errno: 1}, nil // EPERM, as in libcontainer
+	}
+	if (a == Errno && *ret > maxErrno) || *ret > math.MaxInt16 {
+		return Verdict{}, fmt.Errorf("parse %s: got %d, want at most %d", retAt, *ret, maxErrno)
+	}
+	return Verdict{Action: a, Errno: uint16(*ret)}, nil
+}
+
+func (p *Profile) readArchs(archs []specs.Arch, native specs.Arch) error {
+	for i, a := range archs {
+		if !slices.Contains(knownArchs, a) {
+			return fmt.Errorf("parse linux.seccomp.architectures[%d]: unknown architecture %q", i, a)
+		}
+		if a != native {
+			p.note("linux.seccomp.architectures[%d] left out: %s is not the native architecture", i, a)
+		}
+	}
+	return nil
+}
+
+func (p *Profile) readFlags(flags []specs.LinuxSeccompFlag) error {
+	for i, f := range flags {
+		switch f {
+		case flagTsync:
+		case specs.LinuxSeccompFlagSpecAllow:
+			p.note("linux.seccomp.flags[%d] left out: %s turns off the mitigation of speculative store bypass", i, f)
+		case specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagWaitKillableRecv:
+			p.Flags = append(p.Flags, f)
+		default:
+			return fmt.Errorf("parse linux.seccomp.flags[%d]: unknown flag %q", i, f)
+		}
+	}
+	slices.Sort(p.Flags)
+	p.Flags = slices.Compact(p.Flags)
+	return nil
+}
+
+// An entry is one rule of one name, in the profile's order.
+type entry struct {
+	name string
+	rule Rule
+	// bare: the rule has no args in the OCI form, so it overrides every other rule of its name.
+	bare bool
+}
+
+func (p *Profile) readEntries(calls []specs.LinuxSyscall) ([]entry, error) {
+	n := 0
+	for i := range calls {
+		n += len(calls[i].Names)
+	}
+	entries := make([]entry, 0, n)
+	for i, c := range calls {
+		at := fmt.Sprintf("linux.seccomp.syscalls[%d]", i)
+		v, err := p.verdict(at+".", c.Action, c.ErrnoRet)
+		if err != nil {
+			return nil, err
+		}
+		lists, err := p.readArgs(at, c.Args)
+		if err != nil {
+			return nil, err
+		}
+		for j, name := range c.Names {
+			if name == "" {
+				return nil, fmt.Errorf("parse %s.names[%d]: the name is empty", at, j)
+			}
+			if v == p.Default {
+				continue // libcontainer skips it, so it overrides nothing
+			}
+			for _, conds := range lists {
+				entries = append(entries, entry{name, Rule{conds, v}, len(c.Args) == 0})
+			}
+		}
+	}
+	return entries, nil
+}
+
+// readArgs returns the conditions of each rule that an entry's args stand for: one rule, or one for each arg when an
+// index is repeated. A condition that never holds leaves no rule; one that always holds leaves no condition.
+func (p *Profile) readArgs(at string, args []specs.LinuxSeccompArg) ([][]Cond, error) {
+	var seen [6]bool
+	repeated := false
+	conds := make([]Cond, len(args))
+	fits := make([]fit, len(args))
+	for i, a := range args {
+		here := fmt.Sprintf("%s.args[%d]", at, i)
+		if a.Index > 5 {
+			return nil, fmt.Errorf("parse %s.index: got %d, want at most 5", here, a.Index)
+		}
+		repeated = repeated || seen[a.Index]
+		seen[a.Index] = true
+		var ok bool
+		if conds[i], fits[i], ok = readCond(a); !ok {
+			return nil, fmt.Errorf("parse %s.op: unknown operator %q", here, a.Op)
+		}
+		if fits[i] == never {
+			p.note("%s never holds", here)
+		}
+	}
+	if repeated {
+		p.note("%s.args names an index twice: each condition is a rule of its own", at)
+		var lists [][]Cond
+		for i := range conds {
+			lists = appendRule(lists, conds[i:i+1], fits[i:i+1])
+		}
+		return lists, nil
+	}
+	return appendRule(nil, conds, fits), nil
+}
+
+func appendRule(lists [][]Cond, conds []Cond, fits []fit) [][]Cond {
+	list := make([]Cond, 0, len(conds))
+	for i, f := range fits {
+		switch f {
+		case never:
+			return lists
+		case some:
+			list = append(list, conds[i])
+		case always:
+		}
+	}
+	slices.SortFunc(list, compareConds)
+	return append(lists, list)
+}
+
+func readCond(a specs.LinuxSeccompArg) (Cond, fit, bool) {
+	arg := uint8(a.Index)
+	var c Cond
+	f := some
+	switch a.Op {
+	case specs.OpEqualTo:
+		c = Cond{Arg: arg, Op: Equal, Value: a.Value}
+	case specs.OpNotEqual:
+		c = Cond{Arg: arg, Op: NotEqual, Value: a.Value}
+	case specs.OpMaskedEqual:
+		c, f = masked(arg, a.Value, a.ValueTwo)
+	case specs.OpLessThan:
+		c, f = less(arg, a.Value, false)
+	case specs.OpLessEqual:
+		c, f = less(arg, a.Value, true)
+	case specs.OpGreaterEqual:
+		c, f = atLeast(arg, a.Value, false)
+	case specs.OpGreaterThan:
+		c, f = atLeast(arg, a.Value, true)
+	default:
+		return Cond{}, some, false
+	}
+	return c, f, true
+}
+
+// setCalls groups entries by name and normalises the rules of each.
+func (p *Profile) setCalls(entries []entry) {
+	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	p.Calls = make([]Call, 0, len(entries))
+	for len(entries) > 0 {
+		n := 1
+		for n < len(entries) && entries[n].name == entries[0].name {
+			n++
+		}
+		if rules := p.rulesOf(entries[:n]); len(rules) > 0 {
+			p.Calls = append(p.Calls, Call{entries[0].name, rules})
+		}
+		entries = entries[n:]
+	}
+}
+
+// rulesOf gives the rules of one name: an unconditional one alone, else all of them without overlap.
+func (p *Profile) rulesOf(entries []entry) []Rule {
+	rules := make([]Rule, len(entries))
+	for i, e := range entries {
+		if e.bare {
+			if len(entries) > 1 {
+				p.note("the unconditional rule of %q overrides its other rules", e.name)
+			}
+			return []Rule{e.rule}
+		}
+		rules[i] = e.rule
+	}
+	return p.fitted(entries[0].name, rules, p.Default)
+}
+
+// fitted normalises the rules of a call. When that takes too many rules the whole call gets the strictest verdict in sight.
+func (p *Profile) fitted(name string, rules []Rule, def Verdict) []Rule {
+	if out, ok := normalise(rules, def); ok {
+		return out
+	}
+	worst := stricter(Verdict{Action: Errno, Errno: 1}, def)
+	for _, r := range rules {
+		worst = stricter(worst, r.Verdict)
+	}
+	p.note("the rules of %q need more than %d conditions: the call is denied whatever its arguments", name, maxRules)
+	if worst == def {
+		return nil
+	}
+	return []Rule{{Verdict: worst}}
+}
