@@ -1,0 +1,71 @@
+package profiles
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestBuiltinProfilesAreValid(t *testing.T) {
+	for _, name := range Names() {
+		p, err := Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Name != name || p.Base != "" || p.Widened != nil {
+			t.Errorf("%q has name %q, base %q, widened %v", name, p.Name, p.Base, p.Widened)
+		}
+		if err := p.Validate(); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestBuiltinOrder(t *testing.T) {
+	get := func(name string) Profile {
+		p, err := Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	compatible, standard, restricted := get("compatible"), get("default"), get("restricted")
+	if wider := standard.Compare(compatible); wider != nil {
+		t.Errorf("default is wider than compatible in %v", wider)
+	}
+	if wider := restricted.Compare(standard); wider != nil {
+		t.Errorf("restricted is wider than default in %v", wider)
+	}
+	if got, want := compatible.Compare(standard), []string{"no-new-privileges"}; !slices.Equal(got, want) {
+		t.Errorf("compatible is wider than default in %v, want %v", got, want)
+	}
+	want := []string{"rootfs", "mounts", "capabilities", "user", "seccomp", "limits", "sysctl"}
+	if got := standard.Compare(restricted); !slices.Equal(got, want) {
+		t.Errorf("default is wider than restricted in %v, want %v", got, want)
+	}
+	if !Tighter(standard, restricted) || Tighter(restricted, standard) || Tighter(standard, standard) ||
+		Tighter(standard, compatible) || !Tighter(compatible, restricted) {
+		t.Error("the order of the built-in profiles is not compatible, default, restricted")
+	}
+}
+
+func BenchmarkBuiltin(b *testing.B) {
+	for _, name := range Names() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Builtin(name); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkProtected(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Protected(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package profiles
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// A ProtectedEntry is a host path, with its class, that containers get only in part or not at all.
+type ProtectedEntry struct {
+	// Path is absolute and clean. A "*" stands for one path element: expand it on the host (path/filepath.Glob).
+	Path string `json:"path"`
+	// Class says how much of it is protected:
+	//   - "refused": never a bind source, and neither is anything below it. The exception is "/", which stands for itself.
+	//   - "engine": as refused, but for the files that the engine made for this very container.
+	//   - "readonly": it, and everything below it, is never writable.
+	//   - "self": the directory itself is never writable. What is below it is an ordinary volume.
+	// The most specific entry counts where one path is below another.
+	Class string `json:"class"`
+	// Why in a few words, for the refusal.
+	Why string `json:"why"`
+}
+
+// Protected is the table of protected host paths. It is the same for every profile; a site's profile opens single
+// paths with [Mounts.AllowedSources]. Directories above a refused path are not listed: binding one brings the refused
+// path along, so the rule judges them by it.
+func Protected() ([]ProtectedEntry, error) {
+	data, err := builtinData.ReadFile("data/protected.json")
+	if err != nil {
+		return nil, fmt.Errorf("BUG: read the protected paths: %w", err)
+	}
+	var table []ProtectedEntry
+	if err := json.Unmarshal(data, &table); err != nil {
+		return nil, fmt.Errorf("BUG: parse the protected paths: %w", err)
+	}
+	return table, nil
+}
