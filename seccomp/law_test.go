@@ -138,6 +138,13 @@ func FuzzLaws(f *testing.F) {
 		both, notes := Intersect(a, b)
 		printed := mustParse(t, both.ToOCI())
 		again, more := Intersect(both, b)
+		if ok, w := Subset(both, a); !ok && !strings.Contains(w, "too many") {
+			t.Fatalf("intersection is not within a: %s", w)
+		}
+		if ok, w := Subset(both, b); !ok && !strings.Contains(w, "too many") {
+			t.Fatalf("intersection is not within b: %s", w)
+		}
+		inside, why := Subset(a, b)
 		for range 200 {
 			name, args := pick(r, testNames), randomArgs(r)
 			va, vb, v := meaning(sa, name, args), meaning(sb, name, args), both.Evaluate(name, args)
@@ -156,6 +163,9 @@ func FuzzLaws(f *testing.F) {
 			}
 			if got := again.Evaluate(name, args); got.Action < v.Action || (len(more) == 0 && got.Action.Permits() != v.Action.Permits()) {
 				t.Fatalf("%s%x: intersected again %v, once %v", name, args, got, v)
+			}
+			if va, vb := a.Evaluate(name, args), b.Evaluate(name, args); inside && va.Action.Permits() && !vb.Action.Permits() {
+				t.Fatalf("%s%x: %v and %v, but subset (%s)", name, args, va, vb, why)
 			}
 			checkVerdict(t, name, args, va, vb, v, len(notes) == 0 && !tooMany(a) && !tooMany(b))
 		}
