@@ -107,23 +107,29 @@ const mountDataLimit = 4095
 // overlayByPath mounts with mount(2) and paths, which every kernel knows. Before 6.15 a layer must be attached in the
 // caller's mount namespace (clone_private_mount asks for that), so the layers and then the overlay are stacked upon root for
 // the moment. What is stacked goes away here, or with the namespace when this process dies.
-func overlayByPath(root *os.File, l *layers, keep []overlayOption, r Range) (_ *os.File, err error) {
+func overlayByPath(root *os.File, l *layers, keep []overlayOption, r Range) (mnt *os.File, err error) {
 	data, err := mountData(l, keep)
 	if err != nil {
 		return nil, err
 	}
-	all := l.all()
-	for i, mnt := range all {
-		if err := AttachTo(mnt, root); err != nil {
-			return nil, errors.Join(err, unstack(all[:i]))
+	stacked := 0
+	defer func() {
+		if back := unstack(root, stacked); back != nil {
+			closeAll(mnt)
+			mnt, err = nil, errors.Join(err, back)
 		}
+	}()
+	for _, layer := range l.all() {
+		if err := AttachTo(layer, root); err != nil {
+			return nil, err
+		}
+		stacked++
 	}
-	// Detaching the lowest takes along what is stacked on it.
-	defer func() { err = errors.Join(err, unstack(all)) }()
 	err = withFSID(r.Start, func() error { return unix.Mount("overlay", procFD(root), "overlay", 0, data) })
 	if err != nil {
 		return nil, fmt.Errorf("mount overlay (the kernel says why in its log): %w", err)
 	}
+	stacked++
 	return cloneTop(root)
 }
 
@@ -158,9 +164,29 @@ func mountData(l *layers, keep []overlayOption) (string, error) {
 	return data, nil
 }
 
-// cloneTop makes a detached mount of what is mounted topmost on root. A path that follows mounts leads there: from the
-// directory above.
+// cloneTop makes a detached mount of what is mounted topmost on root.
 func cloneTop(root *os.File) (*os.File, error) {
+	top, err := openTop(root)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(top)
+	if err := notSameDevice(top, root); err != nil {
+		return nil, err
+	}
+	mnt, err := Clone(top, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := MakePrivate(mnt); err != nil {
+		closeAll(mnt)
+		return nil, err
+	}
+	return mnt, nil
+}
+
+// openTop opens what is mounted topmost on root. A name looked up in the directory above leads there.
+func openTop(root *os.File) (*os.File, error) {
 	path, _, err := whereIs(root)
 	if err != nil {
 		return nil, err
@@ -170,20 +196,14 @@ func cloneTop(root *os.File) (*os.File, error) {
 		return nil, err
 	}
 	defer closeAll(above)
-	fd, err := unix.OpenTree(int(above.Fd()), filepath.Base(path),
-		unix.AT_SYMLINK_NOFOLLOW|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := unix.Openat(int(above.Fd()), filepath.Base(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("clone overlay at %q: %w", path, err)
+		return nil, fmt.Errorf("open %q: %w", path, err)
 	}
-	mnt := os.NewFile(uintptr(fd), "overlay")
-	if err := notSameDevice(mnt, root); err != nil {
-		closeAll(mnt)
-		return nil, err
-	}
-	return mnt, MakePrivate(mnt)
+	return os.NewFile(uintptr(fd), path), nil
 }
 
-// notSameDevice makes sure that the clone is of the new overlay and not of the engine's: each overlay has a device number
+// notSameDevice makes sure that a is the new overlay and not the engine's: each overlay has a device number
 // of its own, which its root directory shows.
 func notSameDevice(a, b *os.File) error {
 	var sa, sb unix.Stat_t
@@ -194,17 +214,30 @@ func notSameDevice(a, b *os.File) error {
 		return fmt.Errorf("stat %q: %w", b.Name(), err)
 	}
 	if sa.Dev == sb.Dev {
-		return fmt.Errorf("clone overlay at %q: the new overlay is not on top of it", b.Name())
+		return fmt.Errorf("clone overlay at %q: the new one is not on top of it", b.Name())
 	}
 	return nil
 }
 
-func unstack(all []*os.File) error {
-	if len(all) == 0 {
-		return nil
+// unstack takes n mounts off root, the topmost first: umount(2) follows a path to the top, also one to an open file. It
+// makes sure that the mount of root is the topmost again, for what is left there would be a way to the idmapped upper layer.
+func unstack(root *os.File, n int) error {
+	for range n {
+		if err := unix.Unmount(procFD(root), unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("detach layers from %q: %w", root.Name(), err)
+		}
 	}
-	if err := unix.Unmount(procFD(all[0]), unix.MNT_DETACH); err != nil {
+	top, err := openTop(root)
+	if err != nil {
 		return fmt.Errorf("detach layers: %w", err)
+	}
+	defer closeAll(top)
+	_, want, err := whereIs(root)
+	if err != nil {
+		return fmt.Errorf("detach layers: %w", err)
+	}
+	if _, got, err := whereIs(top); err != nil || got != want {
+		return fmt.Errorf("detach layers from %q: mount %d is on top, not %d", root.Name(), got, want)
 	}
 	return nil
 }

@@ -1,0 +1,224 @@
+package userns
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestShiftHonoursTheMarksOfLowerLayers(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		i := newImage(t, ownMounts(t)+"/overlay2")
+		base, top := i.layer(t, "base"), i.layer(t, "top")
+		mkdirs(t, base+"/dir", top+"/dir", base+"/keep")
+		write(t, base+"/dir/hidden", "x")
+		write(t, base+"/whited", "x")
+		must(t, unix.Mknod(top+"/whited", unix.S_IFCHR, 0))
+		must(t, unix.Setxattr(top+"/dir", "trusted.overlay.opaque", []byte("y"), 0))
+		_, at := shift(t, i.mount(t, top, base), testRange, ways)
+		out := inside(t, testRange, at, "ls; ls dir")
+		if out != "dir\nfrom-base\nfrom-top\nkeep\n" {
+			t.Errorf("got %q", out)
+		}
+	})
+}
+
+func TestShiftAgainWithAnotherRange(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		i := newImage(t, ownMounts(t)+"/overlay2")
+		base := i.layer(t, "base")
+		mkdirs(t, base+"/d")
+		root := i.mount(t, base)
+		s, at := shift(t, root, testRange, ways)
+		inside(t, testRange, at, "echo one > f; chown 9:9 f; touch d/x; rm from-base")
+		must(t, unix.Unmount(at, unix.MNT_DETACH))
+		must(t, unix.Mount("none", at, "tmpfs", 0, "")) // for the clean-up to unmount
+		must(t, s.Close())
+		must(t, RemoveWorkDir(s.WorkDir))
+
+		other := Range{Start: 900000, Size: 65536}
+		_, at = shift(t, root, other, ways)
+		out := inside(t, other, at, "stat -c %u:%g f d/x; ls; echo two >> f; rm d/x; rmdir d; touch from-base")
+		if out != "9:9\n0:0\nd\nf\n" {
+			t.Errorf("got %q", out)
+		}
+		if got := owner(t, at+"/f"); got != "900009:900009 0644" {
+			t.Errorf("seen from the host %s", got)
+		}
+	})
+}
+
+func TestShiftLeavesTheEnginesOverlayAlive(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		i := newImage(t, ownMounts(t)+"/overlay2")
+		base := i.layer(t, "base")
+		write(t, base+"/a", "a")
+		write(t, base+"/b", "b")
+		root := i.mount(t, base)
+		s, at := shift(t, root, testRange, ways)
+		inside(t, testRange, at, "echo x >> a; rm from-base")
+		must(t, unix.Unmount(at, unix.MNT_DETACH))
+		must(t, unix.Mount("none", at, "tmpfs", 0, ""))
+		must(t, s.Close())
+		must(t, RemoveWorkDir(s.WorkDir))
+		// Copy-up, whiteout and rename all need the engine's work directory.
+		write(t, i.merged+"/b", "engine")
+		must(t, os.Remove(i.merged+"/a"))
+		must(t, os.Rename(i.merged+"/b", i.merged+"/c"))
+		if got := owner(t, i.upper+"/c"); got != "0:0 0644" {
+			t.Errorf("on disk %s", got)
+		}
+		if _, err := os.Lstat(filepath.Dir(i.upper) + "/" + workName); !os.IsNotExist(err) {
+			t.Errorf("work directory is left: %v", err)
+		}
+	})
+}
+
+// Relative paths as Docker and podman give them for images of many layers, and as containerd gives its lowers.
+func TestShiftWithRelativeLayers(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		for _, absoluteUpper := range []bool{false, true} {
+			i := newImage(t, ownMounts(t)+"/overlay2")
+			var lower []string
+			for n := range 120 {
+				name := fmt.Sprintf("L%03d", n)
+				i.layer(t, name)
+				lower = append(lower, "l/"+name)
+			}
+			here, err := os.Getwd()
+			must(t, err)
+			must(t, unix.Chdir(i.home)) // of this thread alone: CLONE_FS
+			upper, work := "c1/diff", "c1/work"
+			if absoluteUpper {
+				upper, work = i.upper, i.work
+			}
+			must(t, unix.Mount("overlay", i.merged, "overlay", 0, fmt.Sprintf("index=off,lowerdir=%s,upperdir=%s,workdir=%s",
+				strings.Join(lower, ":"), upper, work)))
+			must(t, unix.Chdir(here))
+			s, at := shift(t, openPath(t, i.merged), testRange, ways)
+			if s.How != "overlay of 121 layers" {
+				t.Errorf("how: %s", s.How)
+			}
+			inside(t, testRange, at, "test $(ls | wc -l) = 120; echo x >> from-L119; rm from-L000")
+			must(t, unix.Unmount(i.merged, unix.MNT_DETACH))
+		}
+	})
+}
+
+func TestShiftWithStrangeNames(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		for _, odd := range []string{"a:b", "a,b", "a b", "a\nb", `a\b`, `a"b`, "a=b", `a\:b`, `"a`, "ü", `a\054b`} {
+			i := newImage(t, ownMounts(t)+"/over"+odd)
+			base := i.layer(t, "base")
+			esc := strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`)
+			must(t, unix.Mount("overlay", i.merged, "overlay", 0, fmt.Sprintf("index=off,lowerdir=%s,upperdir=%s,workdir=%s",
+				esc.Replace(base), esc.Replace(i.upper), esc.Replace(i.work))))
+			s, at := shift(t, openPath(t, i.merged), testRange, ways)
+			inside(t, testRange, at, "cat from-base; echo x > f")
+			if got := owner(t, i.upper+"/f"); got != "0:0 0644" {
+				t.Errorf("%q: on disk %s", odd, got)
+			}
+			if s.WorkDir != filepath.Dir(i.upper)+"/"+workName {
+				t.Errorf("%q: work directory %q", odd, s.WorkDir)
+			}
+			must(t, unix.Unmount(i.merged, unix.MNT_DETACH))
+		}
+	})
+}
+
+func TestShiftOfAReadOnlyOverlay(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		i := newImage(t, ownMounts(t)+"/overlay2")
+		must(t, unix.Mount("overlay", i.merged, "overlay", 0, "lowerdir="+i.layer(t, "top")+":"+i.layer(t, "base")))
+		s, at := shift(t, openPath(t, i.merged), testRange, ways)
+		if s.How != "read-only overlay of 2 layers" || s.WorkDir != "" {
+			t.Errorf("got %+v", s)
+		}
+		if out := inside(t, testRange, at, "stat -c %u:%g from-top; touch f 2>/dev/null || echo kept"); out != "0:0\nkept\n" {
+			t.Errorf("got %q", out)
+		}
+	})
+}
+
+func TestShiftKeepsOptionsAndAttributes(t *testing.T) {
+	eachWay(t, func(t *testing.T, ways []overlayWay) {
+		i := newImage(t, ownMounts(t)+"/overlay2")
+		data := i.home + "/data"
+		mkdirs(t, data)
+		must(t, unix.Mount("overlay", i.merged, "overlay", unix.MS_NODEV|unix.MS_NOSUID, fmt.Sprintf(
+			"index=off,metacopy=on,redirect_dir=on,xino=off,volatile,lowerdir=%s::%s,upperdir=%s,workdir=%s",
+			i.layer(t, "base"), data, i.upper, i.work)))
+		root := openPath(t, i.merged)
+		_, at := shift(t, root, testRange, ways)
+		table, err := readMounts()
+		must(t, err)
+		for _, m := range table {
+			if m.Mountpoint != at {
+				continue
+			}
+			got, err := parseOverlayOptions(m.VFSOptions)
+			must(t, err)
+			if len(got.lower) != 1 || len(got.data) != 1 || m.Optional != "" {
+				t.Errorf("layers %+v, propagation %q", got, m.Optional)
+			}
+			for _, want := range []string{"metacopy=on", "redirect_dir=on", "volatile"} {
+				if !strings.Contains(m.VFSOptions, want) {
+					t.Errorf("no %s in %s", want, m.VFSOptions)
+				}
+			}
+			if !strings.HasPrefix(m.Options, "rw,nosuid,nodev,") {
+				t.Errorf("attributes %s", m.Options)
+			}
+			return
+		}
+		t.Error("the mount is not there")
+	})
+}
+
+func TestShiftRefusesOverlays(t *testing.T) {
+	dir := ownMounts(t)
+	i := newImage(t, dir+"/overlay2")
+	base := i.layer(t, "base")
+	mkdirs(t, base+"/sub")
+	root := i.mount(t, base)
+	ns := namespace(t, testRange)
+
+	_, err := ShiftRoot(openPath(t, i.merged+"/sub"), testRange, ns)
+	wantError(t, err, `shift "`+i.merged+`/sub": it is a directory inside an overlay; only an overlay's own root can be shifted`)
+
+	must(t, unix.Mount("tmpfs", i.merged+"/sub", "tmpfs", 0, ""))
+	_, err = ShiftRoot(root, testRange, ns)
+	wantError(t, err, `shift overlay at "`+i.merged+`": tmpfs is mounted in it at "`+i.merged+`/sub"`)
+	must(t, unix.Unmount(i.merged+"/sub", 0))
+
+	// A mount over the engine's directory after the engine's mount: the path leads elsewhere.
+	mkdirs(t, dir+"/other")
+	must(t, unix.Mount(dir+"/other", i.upper, "", unix.MS_BIND, ""))
+	_, err = ShiftRoot(root, testRange, ns)
+	wantError(t, err, `use layer "`+i.upper+`": it is not the directory that the overlay at "`+i.merged+`" shows`)
+	must(t, unix.Unmount(i.upper, 0))
+
+	// A lower layer that takes no mapping.
+	i2 := newImage(t, dir+"/second")
+	must(t, unix.Mount("overlay", i2.merged, "overlay", 0, fmt.Sprintf("index=off,lowerdir=%s,upperdir=%s,workdir=%s",
+		i.merged, i2.upper, i2.work)))
+	_, err = ShiftRoot(openPath(t, i2.merged), testRange, ns)
+	wantError(t, err, `overlay at "`+i.merged+`" takes no idmapped mount`)
+	if _, err := os.Lstat(filepath.Dir(i2.upper) + "/" + workName); !os.IsNotExist(err) {
+		t.Errorf("a refusal left the work directory: %v", err)
+	}
+}
+
+// A mount option that this package refuses, on a real mount.
+func TestShiftRefusesAnIndexedUpper(t *testing.T) {
+	i := newImage(t, ownMounts(t)+"/overlay2")
+	must(t, unix.Mount("overlay", i.merged, "overlay", 0, fmt.Sprintf("index=on,lowerdir=%s,upperdir=%s,workdir=%s",
+		i.layer(t, "base"), i.upper, i.work)))
+	_, err := ShiftRoot(openPath(t, i.merged), testRange, namespace(t, testRange))
+	wantError(t, err, `use upper directory "`+i.upper+
+		`": index=on lets the kernel mount it only once; mount the engine's overlay with index=off`)
+}
