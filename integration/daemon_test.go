@@ -83,12 +83,6 @@ func (d *daemon) logTail() string {
 	return string(log)
 }
 
-// inNetwork gives a command that runs in the daemon's network namespace, where published ports are.
-func (d *daemon) inNetwork(args ...string) *exec.Cmd {
-	pid := strconv.Itoa(d.cmd.Process.Pid)
-	return exec.Command("nsenter", append([]string{"-n", "-t", pid, "--"}, args...)...)
-}
-
 // stop ends the daemon and removes what it leaves. What had to be killed or unmounted by force is an error.
 func (d *daemon) stop() error {
 	var errs []error

@@ -36,7 +36,8 @@ var runScenarios = []scenario{
 	}},
 	{"run/terminal", false, func(t *testing.T, d *docker) {
 		cmd := d.command("run", "--rm", "-it", "--runtime", d.runtime, "busybox", "sh", "-c",
-			"test -t 0 && test -t 1 && tty; until stty size | grep "33 77"; do sleep 0.1; done 2>/dev/null; echo typed: $(head -1)")
+			`test -t 0 && test -t 1 && tty
+until stty size 2>/dev/null | grep "33 77"; do sleep 0.1; done; echo typed: $(head -1)`)
 		out := typeInto(t, cmd, "hello\r", 33, 77)
 		for _, want := range []string{"/dev/pts/0", "33 77", "typed: hello"} {
 			if !strings.Contains(out, want) {

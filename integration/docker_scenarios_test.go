@@ -18,7 +18,7 @@ type scenario struct {
 func TestDocker(t *testing.T) {
 	requireRoot(t)
 	requireProgram(t, "dockerd", "ip", "iptables", "nsenter", "busybox", "debootstrap")
-	scenarios := slices.Concat(runScenarios)
+	scenarios := slices.Concat(runScenarios, execScenarios, fileScenarios, networkScenarios, lifecycleScenarios)
 	for _, runtime := range runtimes() {
 		t.Run(runtime, func(t *testing.T) {
 			d := dockerWith(t, runtime)

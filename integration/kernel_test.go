@@ -162,3 +162,13 @@ func hostMemory(t testing.TB) int64 {
 	}
 	return kib * 1024
 }
+
+// processState is the state letter of a process (proc_pid_stat(5)), empty when there is none.
+func processState(pid string) string {
+	data, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(data), ") ")
+	return rest[:min(1, len(rest))]
+}
