@@ -125,7 +125,7 @@ func percent(n, share int64) int64 { return n/100*share + n%100*share/100 }
 
 func pages(n int64) int64 { return n / pageSize * pageSize }
 
-func number[T int | int64 | uint64](n T) string {
+func decimal[T int | int64 | uint64](n T) string {
 	if n < 0 {
 		return strconv.FormatInt(int64(n), 10)
 	}
@@ -137,5 +137,5 @@ func shown[T int | int64 | uint64](n *T) string {
 	if n == nil {
 		return "absent"
 	}
-	return number(*n)
+	return decimal(*n)
 }

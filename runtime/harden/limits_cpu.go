@@ -24,7 +24,7 @@ func (t *tally) cpu(r *specs.LinuxResources, b bounds) {
 		shares = min(max(*c.Shares, 2), b.sharesCeiling)
 	}
 	if c.Shares == nil || *c.Shares != shares {
-		t.narrow("linux.resources.cpu.shares", shown(c.Shares), number(shares), because("weights are relative, and the host's own work has one", b.sharesReason))
+		t.narrow("linux.resources.cpu.shares", shown(c.Shares), decimal(shares), because("weights are relative, and the host's own work has one", b.sharesReason))
 		c.Shares = &shares
 	}
 	if c.Period == nil || *c.Period == 0 {
@@ -36,11 +36,11 @@ func (t *tally) cpu(r *specs.LinuxResources, b bounds) {
 	ceiling := quotaIn(*c.Period, b.quotaCeiling)
 	quota := limited(c.Quota, quotaIn(*c.Period, b.quotaDefault), ceiling)
 	if c.Quota == nil || *c.Quota != quota {
-		t.narrow("linux.resources.cpu.quota", shown(c.Quota), number(quota), because("the host keeps a part of its CPU time", b.quotaReason))
+		t.narrow("linux.resources.cpu.quota", shown(c.Quota), decimal(quota), because("the host keeps a part of its CPU time", b.quotaReason))
 		c.Quota = &quota
 	}
 	if c.Burst != nil && *c.Burst > uint64(quota) {
-		t.narrow("linux.resources.cpu.burst", number(*c.Burst), number(quota), "a burst is at most the quota")
+		t.narrow("linux.resources.cpu.burst", decimal(*c.Burst), decimal(quota), "a burst is at most the quota")
 		c.Burst = new(uint64(quota))
 	}
 	if c.RealtimeRuntime != nil && *c.RealtimeRuntime == 0 {
@@ -63,32 +63,32 @@ func quotaIn(period uint64, share int64) int64 {
 func (o *protest) cpu(c *specs.LinuxCPU, b bounds) {
 	if c == nil || c.Shares == nil || c.Quota == nil || c.Period == nil {
 		if c != nil && c.Period != nil && (*c.Period < cpuPeriodMin || *c.Period > cpuPeriodMax) {
-			o.object("linux.resources.cpu.period", number(*c.Period), "1000 to 1000000")
+			o.object("linux.resources.cpu.period", decimal(*c.Period), "1000 to 1000000")
 			return
 		}
 		o.object("linux.resources.cpu", "without shares, quota or period", "all three")
 		return
 	}
 	if *c.Shares < 2 || *c.Shares > b.sharesCeiling {
-		o.object("linux.resources.cpu.shares", number(*c.Shares), "2 to "+number(b.sharesCeiling))
+		o.object("linux.resources.cpu.shares", decimal(*c.Shares), "2 to "+decimal(b.sharesCeiling))
 	}
 	if *c.Period < cpuPeriodMin || *c.Period > cpuPeriodMax {
-		o.object("linux.resources.cpu.period", number(*c.Period), "1000 to 1000000")
+		o.object("linux.resources.cpu.period", decimal(*c.Period), "1000 to 1000000")
 	} else if ceiling := quotaIn(*c.Period, b.quotaCeiling); *c.Quota < cpuQuotaMin || *c.Quota > ceiling {
-		o.object("linux.resources.cpu.quota", number(*c.Quota), "1000 to "+number(ceiling))
+		o.object("linux.resources.cpu.quota", decimal(*c.Quota), "1000 to "+decimal(ceiling))
 	}
 	if c.Burst != nil && (*c.Quota < 0 || *c.Burst > uint64(*c.Quota)) {
-		o.object("linux.resources.cpu.burst", number(*c.Burst), "at most the quota")
+		o.object("linux.resources.cpu.burst", decimal(*c.Burst), "at most the quota")
 	}
 	if c.RealtimeRuntime != nil && *c.RealtimeRuntime != 0 {
-		o.object("linux.resources.cpu.realtimeRuntime", number(*c.RealtimeRuntime), "0: real time starves the host")
+		o.object("linux.resources.cpu.realtimeRuntime", decimal(*c.RealtimeRuntime), "0: real time starves the host")
 	}
 	if c.RealtimePeriod != nil && *c.RealtimePeriod != 0 {
-		o.object("linux.resources.cpu.realtimePeriod", number(*c.RealtimePeriod), "0: real time starves the host")
+		o.object("linux.resources.cpu.realtimePeriod", decimal(*c.RealtimePeriod), "0: real time starves the host")
 	}
 	o.idList("linux.resources.cpu.cpus", c.Cpus)
 	o.idList("linux.resources.cpu.mems", c.Mems)
 	if c.Idle != nil && *c.Idle != 0 && *c.Idle != 1 {
-		o.object("linux.resources.cpu.idle", number(*c.Idle), "0 or 1")
+		o.object("linux.resources.cpu.idle", decimal(*c.Idle), "0 or 1")
 	}
 }

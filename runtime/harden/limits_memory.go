@@ -14,29 +14,29 @@ func (t *tally) memory(r *specs.LinuxResources, b bounds) {
 	m := r.Memory
 	limit := limited(m.Limit, b.memoryDefault, b.memoryCeiling)
 	if m.Limit == nil || *m.Limit != limit {
-		t.narrow("linux.resources.memory.limit", shown(m.Limit), number(limit), because("the host keeps a part of its memory", b.memoryReason))
+		t.narrow("linux.resources.memory.limit", shown(m.Limit), decimal(limit), because("the host keeps a part of its memory", b.memoryReason))
 		m.Limit = &limit
 	}
 	t.swap(m, limit, b)
 	if v := m.Reservation; v != nil && *v <= 0 {
 		if *v < 0 {
-			t.narrow("linux.resources.memory.reservation", number(*v), "absent", "no reservation is the widest one")
+			t.narrow("linux.resources.memory.reservation", decimal(*v), "absent", "no reservation is the widest one")
 		}
 		m.Reservation = nil
 	} else if v != nil && *v > limit {
-		t.narrow("linux.resources.memory.reservation", number(*v), number(limit), "a reservation lies within the limit")
+		t.narrow("linux.resources.memory.reservation", decimal(*v), decimal(limit), "a reservation lies within the limit")
 		m.Reservation = &limit
 	}
 	if v := m.Kernel; v != nil {
-		t.narrow("linux.resources.memory.kernel", number(*v), "absent", "kernels no longer have it, kernel memory counts as memory")
+		t.narrow("linux.resources.memory.kernel", decimal(*v), "absent", "kernels no longer have it, kernel memory counts as memory")
 		m.Kernel = nil
 	}
 	if v := m.KernelTCP; v != nil {
-		t.narrow("linux.resources.memory.kernelTCP", number(*v), "absent", "kernels no longer have it, TCP buffers count as memory")
+		t.narrow("linux.resources.memory.kernelTCP", decimal(*v), "absent", "kernels no longer have it, TCP buffers count as memory")
 		m.KernelTCP = nil
 	}
 	if v := m.Swappiness; v != nil && *v > 100 {
-		t.narrow("linux.resources.memory.swappiness", number(*v), "100", "the kernel takes 0 to 100")
+		t.narrow("linux.resources.memory.swappiness", decimal(*v), "100", "the kernel takes 0 to 100")
 		m.Swappiness = new(uint64(100))
 	}
 	if v := m.DisableOOMKiller; v != nil && *v {
@@ -56,11 +56,11 @@ func (t *tally) swap(m *specs.LinuxMemory, limit int64, b bounds) {
 		}
 	case !b.swap:
 		if m.Swap == nil || *m.Swap != limit {
-			t.narrow(field, shown(m.Swap), number(limit), "memory and swap together get the memory limit: no swap")
+			t.narrow(field, shown(m.Swap), decimal(limit), "memory and swap together get the memory limit: no swap")
 			m.Swap = &limit
 		}
 	case m.Swap != nil && *m.Swap >= 0 && *m.Swap < limit:
-		t.narrow(field, shown(m.Swap), number(limit), "memory and swap together are at least the memory limit")
+		t.narrow(field, shown(m.Swap), decimal(limit), "memory and swap together are at least the memory limit")
 		m.Swap = &limit
 	}
 }
@@ -83,19 +83,19 @@ func (o *protest) memory(m *specs.LinuxMemory, b bounds) {
 	}
 	limit := *m.Limit
 	if limit <= 0 || limit > b.memoryCeiling {
-		o.object("linux.resources.memory.limit", number(limit), "1 to "+number(b.memoryCeiling))
+		o.object("linux.resources.memory.limit", decimal(limit), "1 to "+decimal(b.memoryCeiling))
 	}
 	if b.swapAccounted && !b.swap && (m.Swap == nil || *m.Swap != limit) {
-		o.object("linux.resources.memory.swap", shown(m.Swap), number(limit))
+		o.object("linux.resources.memory.swap", shown(m.Swap), decimal(limit))
 	}
 	if m.Reservation != nil && (*m.Reservation < 0 || *m.Reservation > limit) {
-		o.object("linux.resources.memory.reservation", number(*m.Reservation), "0 to "+number(limit))
+		o.object("linux.resources.memory.reservation", decimal(*m.Reservation), "0 to "+decimal(limit))
 	}
 	if m.Kernel != nil || m.KernelTCP != nil {
 		o.object("linux.resources.memory.kernel", "given", "absent")
 	}
 	if m.Swappiness != nil && *m.Swappiness > 100 {
-		o.object("linux.resources.memory.swappiness", number(*m.Swappiness), "0 to 100")
+		o.object("linux.resources.memory.swappiness", decimal(*m.Swappiness), "0 to 100")
 	}
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
 		o.object("linux.resources.memory.disableOOMKiller", "true", "false")
@@ -109,7 +109,7 @@ func (t *tally) pids(r *specs.LinuxResources, b bounds) {
 	}
 	limit := limited(r.Pids.Limit, b.pidsDefault, b.pidsCeiling)
 	if r.Pids.Limit == nil || *r.Pids.Limit != limit {
-		t.narrow("linux.resources.pids.limit", shown(r.Pids.Limit), number(limit), because("tasks are bounded", b.pidsReason))
+		t.narrow("linux.resources.pids.limit", shown(r.Pids.Limit), decimal(limit), because("tasks are bounded", b.pidsReason))
 		r.Pids.Limit = &limit
 	}
 }
@@ -120,6 +120,6 @@ func (o *protest) pids(p *specs.LinuxPids, b bounds) {
 		if p != nil {
 			got = p.Limit
 		}
-		o.object("linux.resources.pids.limit", shown(got), "1 to "+number(b.pidsCeiling))
+		o.object("linux.resources.pids.limit", shown(got), "1 to "+decimal(b.pidsCeiling))
 	}
 }

@@ -142,10 +142,10 @@ func (t *tally) oomScore(proc *specs.Process, p Policy) {
 	switch have := proc.OOMScoreAdj; {
 	case have == nil:
 		score := max(int(min(max(l.Default, -1000), 1000)), floor)
-		t.narrow("process.oomScoreAdj", "absent", number(score), because("absent inherits the engine's own value", l.Reason))
+		t.narrow("process.oomScoreAdj", "absent", decimal(score), because("absent inherits the engine's own value", l.Reason))
 		proc.OOMScoreAdj = &score
 	case *have < floor && *have >= -1000:
-		t.narrow("process.oomScoreAdj", number(*have), number(floor), because("the host's own work is spared first", l.Reason))
+		t.narrow("process.oomScoreAdj", decimal(*have), decimal(floor), because("the host's own work is spared first", l.Reason))
 		proc.OOMScoreAdj = &floor
 	}
 }
@@ -153,6 +153,6 @@ func (t *tally) oomScore(proc *specs.Process, p Policy) {
 func (o *protest) oomScore(proc *specs.Process, p Policy) {
 	floor := oomScoreFloor(p)
 	if v := proc.OOMScoreAdj; v == nil || *v < floor || *v > 1000 {
-		o.object("process.oomScoreAdj", shown(v), number(floor)+" to 1000")
+		o.object("process.oomScoreAdj", shown(v), decimal(floor)+" to 1000")
 	}
 }

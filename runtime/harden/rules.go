@@ -13,6 +13,7 @@ var Rules = []Rule{
 	noNewPrivileges,
 	capabilities,
 	user,
+	seccompRule,
 	maskedPaths,
 	limits,
 	scheduling,
