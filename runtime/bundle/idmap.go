@@ -9,67 +9,49 @@ import (
 )
 
 // mappingOf reads the ID mappings of a user namespace. The kernel shows them only through a process in it: the one
-// whose /proc/PID/ns/user the path is, else any other.
-func mappingOf(path string, inode uint64) (uids, gids []IDMap, err error) {
-	if pid, ok := pidOf(path); ok {
+// whose /proc/PID/ns/user the path is, else a child of ours that enters it for as long as it takes.
+// own is the inode of the runtime's own, which needs neither.
+func mappingOf(file *os.File, inode, own uint64) (uids, gids []IDMap, err error) {
+	if inode == own {
+		return readIDMaps("/proc/thread-self")
+	}
+	if pid, ok := pidOf(file.Name()); ok {
 		if uids, gids, err = mappingOfProcess(pid, inode); err == nil {
 			return uids, gids, nil
 		}
 	}
-	names, err := processNames()
+	err = inside(int(file.Fd()), func(pid int) error {
+		uids, gids, err = readIDMaps("/proc/" + strconv.Itoa(pid))
+		return err
+	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("read its ID mappings: %w", err)
 	}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		if uids, gids, err := mappingOfProcess(pid, inode); err == nil {
-			return uids, gids, nil
-		}
-	}
-	return nil, nil, errors.New("its ID mappings cannot be read: no process is in it")
-}
-
-func processNames() ([]string, error) {
-	proc, err := os.Open("/proc")
-	if err != nil {
-		return nil, plain(err)
-	}
-	defer func() { _ = proc.Close() }()
-	names, err := proc.Readdirnames(-1)
-	if err != nil {
-		return nil, plain(err)
-	}
-	return names, nil
+	return uids, gids, nil
 }
 
 // pidOf is PID of a path /proc/PID/ns/user.
-func pidOf(path string) (int, bool) {
+func pidOf(path string) (string, bool) {
 	rest, ok := strings.CutPrefix(path, "/proc/")
 	if !ok {
-		return 0, false
+		return "", false
 	}
 	rest, ok = strings.CutSuffix(rest, "/ns/user")
 	if !ok {
-		return 0, false
+		return "", false
 	}
-	pid, err := strconv.Atoi(rest)
-	return pid, err == nil && pid > 0
+	_, err := strconv.ParseUint(rest, 10, 31)
+	return rest, err == nil
 }
 
 // mappingOfProcess reads the ID mappings of a process's user namespace. The namespace is compared before and after:
 // PIDs are used again, and a process may change its namespace.
-func mappingOfProcess(pid int, inode uint64) (uids, gids []IDMap, err error) {
-	dir := "/proc/" + strconv.Itoa(pid)
+func mappingOfProcess(pid string, inode uint64) (uids, gids []IDMap, err error) {
+	dir := "/proc/" + pid
 	if err := inNamespace(dir, inode); err != nil {
 		return nil, nil, err
 	}
-	if uids, err = readIDMap(dir + "/uid_map"); err != nil {
-		return nil, nil, err
-	}
-	if gids, err = readIDMap(dir + "/gid_map"); err != nil {
+	if uids, gids, err = readIDMaps(dir); err != nil {
 		return nil, nil, err
 	}
 	return uids, gids, inNamespace(dir, inode)
@@ -84,6 +66,14 @@ func inNamespace(dir string, inode uint64) error {
 		return errors.New("the process is in another user namespace")
 	}
 	return nil
+}
+
+func readIDMaps(dir string) (uids, gids []IDMap, err error) {
+	if uids, err = readIDMap(dir + "/uid_map"); err != nil {
+		return nil, nil, err
+	}
+	gids, err = readIDMap(dir + "/gid_map")
+	return uids, gids, err
 }
 
 // readIDMap reads uid_map or gid_map: user_namespaces(7). A namespace that has none yet gives no lines.
@@ -101,12 +91,12 @@ func parseIDMap(text string) ([]IDMap, error) {
 		var m IDMap
 		fields := strings.Fields(line)
 		if len(fields) != 3 {
-			return nil, fmt.Errorf("read ID mapping %q: want three numbers", line)
+			return nil, fmt.Errorf("parse ID mapping %q: want three numbers", line)
 		}
 		for i, into := range []*uint32{&m.ContainerID, &m.HostID, &m.Size} {
 			n, err := strconv.ParseUint(fields[i], 10, 32)
 			if err != nil {
-				return nil, fmt.Errorf("read ID mapping %q: %w", line, err)
+				return nil, fmt.Errorf("parse ID mapping %q: %w", line, err)
 			}
 			*into = uint32(n)
 		}

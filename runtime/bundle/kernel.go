@@ -20,12 +20,9 @@ func probeKernel(spec *specs.Spec) Kernel {
 		Arch:           seccompArch(runtime.GOARCH),
 		TimeNamespace:  exists("/proc/thread-self/ns/time"),
 		LastCap:        lastCap(),
+		HardLimits:     hardLimits(),
+		OOMScoreAdjMin: oomScoreAdjMin(),
 	}
-}
-
-func exists(path string) bool {
-	var st unix.Stat_t
-	return unix.Stat(path, &st) == nil
 }
 
 func firstByte(path string) byte {

@@ -94,8 +94,8 @@ func describeNamespace(file *os.File, ns specs.LinuxNamespace) (Namespace, error
 		return fact, err
 	}
 	fact.OwnerIsHost = fact.Owner != 0 && fact.Owner == own
-	if ns.Type == specs.UserNamespace {
-		fact.UIDMap, fact.GIDMap, err = mappingOf(ns.Path, fact.Inode)
+	if ns.Type == specs.UserNamespace && (!fact.Host || fact.Inode == own) {
+		fact.UIDMap, fact.GIDMap, err = mappingOf(file, fact.Inode, own)
 	}
 	return fact, err
 }

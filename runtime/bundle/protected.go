@@ -1,134 +1,183 @@
 package bundle
 
 import (
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// openPaths are protected paths with their open files.
-type openPaths struct {
-	paths   []ProtectedPath
-	handles []handle
+// A locator finds protected paths. Nearly all of a table lie in a few directories, and most are not there: each
+// directory is opened once, and a path costs one statx(2) then.
+type locator struct {
+	*resolver
+	dirs map[string]*parentDir
 }
 
-// openProtected opens the paths of the table that this host has.
-func openProtected(table []ProtectedPath) openPaths {
-	var o openPaths
+// A parentDir is a directory whose path has no symbolic link; fd is -1 when it could not be opened, with err.
+type parentDir struct {
+	fd  int
+	err error
+}
+
+func (r *resolver) newLocator() *locator {
+	return &locator{resolver: r, dirs: map[string]*parentDir{}}
+}
+
+func (l *locator) close() {
+	for _, d := range l.dirs {
+		if d.fd >= 0 {
+			_ = unix.Close(d.fd)
+		}
+	}
+}
+
+// protect locates the paths of a table that this host has, in the table's order. A path that is there and cannot be
+// located keeps its name: it is still compared by path.
+func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
+	found := make([]ProtectedPath, 0, len(table))
 	for _, p := range table {
-		fd, err := openRetry(p.Path, unix.O_PATH|unix.O_CLOEXEC)
+		place, st, err := l.find(path.Clean(p.Path))
 		if err == unix.ENOENT || err == unix.ENOTDIR {
 			continue
 		}
-		h := handle{path: p.Path, err: err}
 		if err == nil {
-			h.file = os.NewFile(uintptr(fd), p.Path)
+			p.FSDev, p.FSPath = place.dev, place.fsPath
+			p.Dev, p.Inode = unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino
 		}
-		o.paths = append(o.paths, p)
-		o.handles = append(o.handles, h)
-	}
-	return o
-}
-
-func (o openPaths) close() {
-	for _, h := range o.handles {
-		if h.file != nil {
-			_ = h.file.Close()
-		}
-	}
-}
-
-// describe locates the open paths. One that cannot be located keeps its name: it is still compared by path.
-func (o openPaths) describe(mounts *mountTable) []ProtectedPath {
-	for i, h := range o.handles {
-		s, err := h.inspect(mounts)
-		if err != nil {
-			continue
-		}
-		p := &o.paths[i]
-		p.FSDev, p.FSPath, p.Dev, p.Inode = s.FSDev, s.FSPath, s.Dev, s.Inode
-	}
-	return o.paths
-}
-
-func ownState(dir string) []ProtectedPath {
-	if dir == "" {
-		return nil
-	}
-	return []ProtectedPath{{Path: dir, Class: "refused", Why: "bulkhead's own state"}}
-}
-
-// An enginePattern finds an engine's root from a path that the engine made below it: what stands in front of the
-// elements, where "*" is any one element.
-type enginePattern struct {
-	elements string
-	why      string
-}
-
-// engineRoots derives the state roots of the engine that made a bundle: from the bundle's path, the root's path and the
-// upper directory of the root's overlay. Where an engine keeps its state is configuration that a runtime is not told.
-func engineRoots(dir string, root Source, upper string) []ProtectedPath {
-	patterns := []enginePattern{
-		{"overlay2/*/diff", "Docker's data root"},
-		{"overlay2/*/merged", "Docker's data root"},
-		{"rootfs/overlayfs/*", "Docker's data root"},
-		{"vfs/dir/*", "an engine's data root"},
-		{"btrfs/subvolumes/*", "an engine's data root"},
-		{"zfs/graph/*", "an engine's data root"},
-		{"fuse-overlayfs/*/merged", "an engine's data root"},
-		{"overlay/*/diff", "podman's or CRI-O's storage"},
-		{"overlay/*/merged", "podman's or CRI-O's storage"},
-		{"overlay-containers/*/userdata", "podman's or CRI-O's storage"},
-		{"io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs", "containerd's data root"},
-		{"io.containerd.runtime.v2.task/*/*", "containerd's state"},
-		{"io.containerd.runtime.v2.task/*/*/rootfs", "containerd's state"},
-	}
-	var found []ProtectedPath
-	seen := map[string]bool{}
-	for _, path := range []string{filepath.Clean(dir), root.Path, root.Real, upper} {
-		for _, p := range patterns {
-			base, ok := p.base(path)
-			if ok && !seen[base] {
-				seen[base] = true
-				found = append(found, ProtectedPath{Path: base, Class: "engine", Why: p.why})
-			}
-		}
+		found = append(found, p)
 	}
 	return found
 }
 
-// base is the path above the elements. The host's root is no engine's.
-func (p enginePattern) base(path string) (string, bool) {
-	want := strings.Split(p.elements, "/")
-	for i := len(want) - 1; i >= 0; i-- {
-		at := strings.LastIndexByte(path, '/')
-		if at < 0 || want[i] != "*" && want[i] != path[at+1:] {
-			return "", false
-		}
-		path = path[:at]
+// find locates what a clean absolute path leads to, symbolic links followed.
+func (l *locator) find(name string) (location, *unix.Statx_t, error) {
+	dir := l.dir(path.Dir(name))
+	if dir.err != nil && dir.err != unix.ELOOP && dir.err != unix.ENOSYS {
+		return location{}, nil, dir.err
 	}
-	return path, path != "" && path[0] == '/'
+	if dir.err != nil {
+		return l.follow(name)
+	}
+	base := path.Base(name)
+	if base == "/" {
+		base = "."
+	}
+	var st unix.Statx_t
+	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	if err := unix.Statx(dir.fd, base, flags, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {
+		return location{}, nil, err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK || st.Mask&unix.STATX_MNT_ID == 0 {
+		return l.follow(name)
+	}
+	place, err := l.locate(name, int(st.Mnt_id))
+	return place, &st, err
 }
 
-// overlayUpper is the upper directory of the overlay that holds an open file; empty when it is none.
-func overlayUpper(mounts *mountTable, h handle) string {
-	if h.file == nil {
-		return ""
-	}
-	_, id, err := statFile(int(h.file.Fd()))
+// follow opens a path and asks the kernel where it led.
+func (l *locator) follow(name string) (location, *unix.Statx_t, error) {
+	fd, err := openRetry(name, unix.O_PATH|unix.O_CLOEXEC)
 	if err != nil {
-		return ""
+		return location{}, nil, err
 	}
-	m, ok := mounts.mount(id)
-	if !ok || m.fsType != "overlay" {
-		return ""
+	defer func() { _ = unix.Close(fd) }()
+	return l.describe(fd)
+}
+
+// dir opens a directory, once. Its path is its real one: a symbolic link in it is ELOOP.
+func (l *locator) dir(name string) *parentDir {
+	d, ok := l.dirs[name]
+	if !ok {
+		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
+		d = &parentDir{}
+		if d.fd, d.err = unix.Openat2(unix.AT_FDCWD, name, &how); d.err != nil {
+			d.fd = -1
+		}
+		l.dirs[name] = d
 	}
-	for o := range strings.SplitSeq(m.options, ",") {
-		if upper, ok := strings.CutPrefix(o, "upperdir="); ok {
-			return upper
+	return d
+}
+
+// expand replaces the patterns of a table (a "*" stands for one path element) by the names on this host that a source
+// can touch: those it lies in, all of them when it lies above, and symbolic links, which lead anywhere.
+func (l *locator) expand(table []ProtectedPath, sources []Source) []ProtectedPath {
+	out := make([]ProtectedPath, 0, len(table))
+	names := map[string][]string{}
+	for _, p := range table {
+		before, after, ok := strings.Cut(p.Path, "/*/")
+		if !ok {
+			out = append(out, p)
+			continue
+		}
+		if _, ok := names[before]; !ok {
+			names[before] = l.touched(before, sources)
+		}
+		for _, name := range names[before] {
+			q := p
+			q.Path = before + "/" + name + "/" + after
+			out = append(out, q)
 		}
 	}
-	return ""
+	return out
+}
+
+// touched are the names in a directory that matter to the sources, sorted.
+func (l *locator) touched(dir string, sources []Source) []string {
+	base, _, err := l.find(path.Clean("/" + dir))
+	if err != nil {
+		return nil
+	}
+	all := false
+	var names []string
+	add := func(real, dev, fsPath string) {
+		more, whole := l.namesAt(base, real, dev, fsPath)
+		names, all = append(names, more...), all || whole
+	}
+	for _, s := range sources {
+		if !s.Bind || s.Err != "" {
+			continue
+		}
+		add(s.Real, s.FSDev, s.FSPath)
+		for _, m := range s.Submounts {
+			add(path.Join(s.Real, m.Path), m.FSDev, m.FSPath)
+		}
+	}
+	names = append(names, listed(base.real, all)...)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// namesAt are the names below base that a file's place lies in: by path, in the same file system, or in a file system
+// that is mounted below base. whole tells that the place lies above base, or is base.
+func (l *locator) namesAt(base location, real, dev, fsPath string) (names []string, whole bool) {
+	look := func(dir, path string) {
+		if rel, ok := relative(dir, path); ok && rel != "" {
+			name, _, _ := strings.Cut(rel[1:], "/")
+			names = append(names, name)
+		} else if _, ok := relative(path, dir); ok {
+			whole = true
+		}
+	}
+	look(base.real, real)
+	if dev == base.dev {
+		look(base.fsPath, fsPath)
+	}
+	for i := range l.mounts.entries {
+		e := &l.mounts.entries[i]
+		rel, ok := relative(base.real, e.point)
+		if ok && rel != "" && e.dev == dev && overlap(e.root, fsPath) {
+			name, _, _ := strings.Cut(rel[1:], "/")
+			names = append(names, name)
+		}
+	}
+	return names, whole
+}
+
+// overlap tells that one path is the other or lies below it.
+func overlap(a, b string) bool {
+	_, below := relative(a, b)
+	_, above := relative(b, a)
+	return below || above
 }

@@ -3,13 +3,16 @@ package bundle
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Options are what [Resolve] must be told.
 type Options struct {
-	// Protected is the table of protected host paths: Path, Class and Why of each. Paths that this host does not have are dropped.
+	// Protected is the table of protected host paths: Path, Class and Why of each. An element "*" in a path stands for
+	// the names on this host that a source can touch. Paths that this host does not have are dropped.
 	Protected []ProtectedPath
 	// StateDir is the runtime's own state. It is protected with class "refused". Empty for none.
 	StateDir string
@@ -41,23 +44,25 @@ func Resolve(spec *specs.Spec, dir string, o Options) (*Resolved, error) {
 }
 
 func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
+	// The calling thread may have a mount namespace of its own.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	// First everything is opened, then mountinfo is read: the mount of each open file is in it.
-	opened := r.open(spec, dir)
-	protected := openProtected(append(append([]ProtectedPath(nil), o.Protected...), ownState(o.StateDir)...))
-	defer protected.close()
-	mounts, err := readMounts()
+	files := r.open(spec, dir)
+	res, err := newResolver()
 	if err != nil {
 		return err
 	}
-	r.Facts.Root = opened.root.describe(mounts)
-	r.Facts.Sources = make([]Source, len(opened.sources))
-	for i, s := range opened.sources {
-		r.Facts.Sources[i] = s.describe(mounts)
+	defer res.close()
+	r.Facts.Root = res.source(files.root)
+	r.Facts.Sources = make([]Source, len(files.sources))
+	for i, s := range files.sources {
+		r.Facts.Sources[i] = res.source(s)
 	}
-	r.Facts.Protected = protected.describe(mounts)
-	engine := openProtected(engineRoots(dir, r.Facts.Root, overlayUpper(mounts, opened.root)))
-	defer engine.close()
-	r.Facts.Protected = append(r.Facts.Protected, engine.describe(mounts)...)
+	l := res.newLocator()
+	defer l.close()
+	table := slices.Concat(o.Protected, ownState(o.StateDir), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root)))
+	r.Facts.Protected = l.protect(l.expand(table, r.Facts.Sources))
 	if err := r.resolveNamespaces(spec, o); err != nil {
 		return err
 	}
