@@ -25,6 +25,9 @@ type decoder struct {
 	json *json.Decoder
 	// lines has the line of each value by its path. Nil when nobody asks, as for built-in profiles.
 	lines map[string]int
+	// line is that of byte seen: lines are counted forward, so that a large file is gone through once.
+	line int
+	seen int64
 }
 
 // A place is where a value stands: below up, by key or, when key is empty, by index.
@@ -56,7 +59,7 @@ func decode(data []byte, root string, v any, lines map[string]int) error {
 	if err := json.Unmarshal(data, &whole); err != nil {
 		return fmt.Errorf("line %d: %w", syntaxLine(data, err), err)
 	}
-	d := decoder{data: data, root: root, json: json.NewDecoder(bytes.NewReader(data)), lines: lines}
+	d := decoder{data: data, root: root, json: json.NewDecoder(bytes.NewReader(data)), lines: lines, line: 1}
 	d.json.UseNumber()
 	return d.value(reflect.ValueOf(v).Elem(), nil)
 }
@@ -80,19 +83,26 @@ func syntaxLine(data []byte, err error) int {
 	if !errors.As(err, &syntax) {
 		return 1
 	}
-	return lineAt(data, syntax.Offset)
+	return lineAt(data, syntax.Offset-1) // the offset counts the bytes that were read
 }
 
-// lineAt is the line, from 1, of the byte before the offset.
+// lineAt is the line, from 1, of the byte at the offset.
 func lineAt(data []byte, offset int64) int {
-	end := min(max(int(offset)-1, 0), len(data))
+	end := min(max(int(offset), 0), len(data))
 	return 1 + bytes.Count(data[:end], []byte("\n"))
 }
 
 // errorf is an error at the token that was read last.
 func (d *decoder) errorf(format string, args ...any) error {
-	line := lineAt(d.data, d.json.InputOffset())
-	return fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...))
+	return fmt.Errorf("line %d: %s", d.lineNow(), fmt.Sprintf(format, args...))
+}
+
+// lineNow is the line of the token that was read last.
+func (d *decoder) lineNow() int {
+	now := d.json.InputOffset()
+	d.line += bytes.Count(d.data[d.seen:now], []byte("\n"))
+	d.seen = now
+	return d.line
 }
 
 // name is the path for messages.
@@ -109,7 +119,7 @@ func (d *decoder) value(v reflect.Value, at *place) error {
 		return d.errorf("%s ends early: %v", d.name(at), errors.Join(err, io.ErrUnexpectedEOF))
 	}
 	if d.lines != nil {
-		d.lines[at.String()] = lineAt(d.data, d.json.InputOffset())
+		d.lines[at.String()] = d.lineNow()
 	}
 	switch v.Kind() {
 	case reflect.Struct:
