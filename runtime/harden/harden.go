@@ -18,12 +18,17 @@ type Policy struct {
 	ID string `json:"id"`
 	// Range of host IDs that is leased to the container. Zero only when the caller brought a user namespace of its own.
 	Range userns.Range `json:"range"`
+	// JoinUser is the path of the sibling's user namespace, as the runtime wants it in the hardened spec, when the spec
+	// joins namespaces of a sibling. Empty otherwise. Range is the sibling's then.
+	JoinUser string `json:"joinUser,omitempty"`
 	// Facts about the paths and namespaces that the spec names.
 	Facts bundle.Facts `json:"facts"`
 	// Host has the capacity that limits are measured against.
 	Host cgroups.Capacity `json:"host"`
 	// Seccomp is the profile's seccomp profile, loaded by the caller of Harden.
 	Seccomp *specs.LinuxSeccomp `json:"seccomp"`
+	// running tells that the container exists already, so that what only create does is not narrowed again.
+	running bool
 }
 
 // A Rule is one hardening requirement. Its two halves are written independently: narrow edits the spec, judge only

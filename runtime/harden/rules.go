@@ -10,14 +10,23 @@ import (
 // Rules are all requirements, in the order in which they narrow and in which reports name them. The order is part
 // of the design: the user namespace comes first because other rules measure IDs against it.
 var Rules = []Rule{
+	userNamespace,
+	namespaces,
+	rootfs,
+	mounts,
 	noNewPrivileges,
 	capabilities,
 	user,
 	seccompRule,
+	lsm,
 	maskedPaths,
+	devices,
 	limits,
 	scheduling,
 	sysctl,
+	hooks,
+	annotations,
+	secrets,
 }
 
 // maxShown is how many violations one line of a refusal names: engines show a single line, and people read one.
@@ -93,7 +102,32 @@ func (r *Refusal) Error() string {
 	if more := len(r.Violations) - len(shown); more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Sprintf("refused by profile %q: %s; to allow it see bulkhead-profiles(5)", r.Profile, strings.Join(parts, "; "))
+	return calm(fmt.Sprintf("refused by profile %q: %s; to allow it see bulkhead-profiles(5)", r.Profile, strings.Join(parts, "; ")))
+}
+
+// calm takes out of a refusal the phrases in which engines read another meaning: Docker turns some into the exit codes
+// 126 and 127, containerd and podman take others for a container that is gone. They come from the kernel's error texts
+// and from paths that a user chose.
+func calm(text string) string {
+	for _, phrase := range [...]string{
+		"permission denied", "no such file or directory", "executable file not found", "is a directory", "does not exist",
+		"not running", "no such process", "process already finished",
+	} {
+		for at := indexFold(text, phrase); at >= 0; at = indexFold(text, phrase) {
+			text = text[:at] + strings.ReplaceAll(text[at:at+len(phrase)], " ", "-") + text[at+len(phrase):]
+		}
+	}
+	return text
+}
+
+// indexFold is strings.Index for a phrase in lower case, in any case of ASCII letters.
+func indexFold(text, phrase string) int {
+	for i := 0; i+len(phrase) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(phrase)], phrase) {
+			return i
+		}
+	}
+	return -1
 }
 
 // String is one violation as refusals and reports show it.

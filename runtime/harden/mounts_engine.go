@@ -1,0 +1,83 @@
+package harden
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+)
+
+// An engineFile pattern is a path below an engine's state directory that the engine itself gives to containers. A star
+// is one name. Some are only for the container whose ID is the name at idAt, and for its siblings.
+type enginePattern struct {
+	segments string
+	// below also allows what lies below.
+	below bool
+	// idAt is the segment that must be the container's ID, or -1.
+	idAt int
+}
+
+// enginePatterns are those of Docker, podman and CRI-O, kubelet, containerd's CRI plugin, nerdctl and BuildKit.
+var enginePatterns = [...]enginePattern{
+	{"containers/*/hosts", false, -1},
+	{"containers/*/hostname", false, -1},
+	{"containers/*/resolv.conf", false, -1},
+	{"containers/*/mounts/shm", false, 1},
+	{"containers/*/mounts/secrets", true, 1},
+	{"containers/*/mounts/configs", true, 1},
+	{"volumes/*/_data", true, -1},
+	{"*-containers/*/userdata/hosts", false, -1},
+	{"*-containers/*/userdata/hostname", false, -1},
+	{"*-containers/*/userdata/resolv.conf", false, -1},
+	{"*-containers/*/userdata/.containerenv", false, -1},
+	{"*-containers/*/userdata/passwd", false, 1},
+	{"*-containers/*/userdata/group", false, 1},
+	{"*-containers/*/userdata/localtime", false, 1},
+	{"*-containers/*/userdata/shm", false, 1},
+	{"*-containers/*/userdata/run/secrets", true, 1},
+	{"*-containers/*/userdata/secrets", true, 1},
+	{"pods/*/volumes/*/*", true, -1},
+	{"pods/*/volume-subpaths/*/*/*", true, -1},
+	{"pods/*/etc-hosts", false, -1},
+	{"pods/*/containers/*/*", false, -1},
+	{"io.containerd.*/sandboxes/*/hosts", false, -1},
+	{"io.containerd.*/sandboxes/*/hostname", false, -1},
+	{"io.containerd.*/sandboxes/*/resolv.conf", false, -1},
+	{"io.containerd.*/sandboxes/*/shm", false, -1},
+	{"io.containerd.*/containers/*/volumes/*", true, 2},
+	{"io.containerd.*/image-volumes/*", true, -1},
+	{"*/etchosts/*/*/hosts", false, -1},
+	{"*/containers/*/*/hostname", false, -1},
+	{"*/containers/*/*/resolv.conf", false, -1},
+	{"*/volumes/*/*/_data", true, -1},
+	{"*/executor/hosts*", false, -1},
+	{"*/executor/resolv*.conf", false, -1},
+}
+
+// engineFile tells whether the path below an engine's state directory is one that the engine gives to this container.
+// podman's directory is sometimes named with and sometimes without "storage".
+func engineFile(below string, v mountView, p Policy) bool {
+	below = strings.TrimPrefix(below, "storage/")
+	if below == "" {
+		return false
+	}
+	names := strings.Split(below, "/")
+	return slices.ContainsFunc(enginePatterns[:], func(e enginePattern) bool {
+		want := strings.Split(e.segments, "/")
+		if len(names) < len(want) || len(names) > len(want) && !e.below {
+			return false
+		}
+		for i, pattern := range want {
+			if ok, err := path.Match(pattern, names[i]); !ok || err != nil {
+				return false
+			}
+		}
+		return e.idAt < 0 || ownID(names[e.idAt], p)
+	})
+}
+
+// ownID tells whether the ID is this container's or that of one whose namespaces it joins.
+func ownID(id string, p Policy) bool {
+	return id == p.ID && id != "" || slices.ContainsFunc(p.Facts.Namespaces, func(n bundle.Namespace) bool { return n.Sibling == id && id != "" })
+}

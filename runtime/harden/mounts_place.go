@@ -1,0 +1,126 @@
+package harden
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+)
+
+// A place is where a file is: in its own file system, which no mount can disguise, and by the path that the kernel
+// reports, which also says what lies around it.
+type place struct {
+	dev, path  string
+	real       string
+	fileDev    uint64
+	fileNumber uint64
+}
+
+func placeOf(s bundle.Source) place {
+	return place{dev: s.FSDev, path: s.FSPath, real: s.Real, fileDev: s.Dev, fileNumber: s.Inode}
+}
+
+// same tells whether the two are one file.
+func (a place) same(g bundle.ProtectedPath) bool {
+	if g.Inode != 0 && a.fileNumber == g.Inode && a.fileDev == g.Dev {
+		return true
+	}
+	return a.real == g.Path || g.FSDev != "" && a.dev == g.FSDev && a.path == g.FSPath
+}
+
+// inside tells whether the place is the protected one or below it. Everything is below "/", which counts only as
+// itself.
+func (a place) inside(g bundle.ProtectedPath) bool {
+	return a.same(g) || g.Path != "/" && (within(a.real, g.Path) || g.FSDev != "" && a.dev == g.FSDev && within(a.path, g.FSPath))
+}
+
+// holds tells whether the protected place is this one or below it.
+func (a place) holds(g bundle.ProtectedPath) bool {
+	return a.same(g) || within(g.Path, a.real) || g.FSDev != "" && a.dev == g.FSDev && a.path != "" && within(g.FSPath, a.path)
+}
+
+// below is the path from the protected place to this one, without a leading slash.
+func (a place) below(g bundle.ProtectedPath) string {
+	if within(a.real, g.Path) {
+		return strings.Trim(strings.TrimPrefix(a.real, g.Path), "/")
+	}
+	return strings.Trim(strings.TrimPrefix(a.path, g.FSPath), "/")
+}
+
+// kernelFilesystem tells whether files of the type are the kernel's own: a view of the host wherever it is mounted.
+func kernelFilesystem(fstype string) bool {
+	switch fstype {
+	case "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "debugfs", "tracefs", "securityfs", "bpf", "configfs",
+		"efivarfs", "fusectl", "pstore", "selinuxfs", "smackfs", "binfmt_misc", "nsfs", "mqueue", "rpc_pipefs", "nfsd", "resctrl":
+		return true
+	}
+	return false
+}
+
+// allowedSource is the line of a site's profile that opens the place.
+func allowedSource(at place, p Policy) (profiles.AllowedSource, bool) {
+	i := slices.IndexFunc(p.Profile.Mounts.AllowedSources, func(a profiles.AllowedSource) bool {
+		return a.Path != "" && a.Reason != "" && (at.real == a.Path || a.Path != "/" && within(at.real, a.Path))
+	})
+	if i < 0 {
+		return profiles.AllowedSource{}, false
+	}
+	return p.Profile.Mounts.AllowedSources[i], true
+}
+
+// place objects to a source, or to a mount below one, that is protected. It tells whether it did: one reason is
+// enough.
+func (o *protest) place(field string, at place, fstype string, v mountView, p Policy) bool {
+	if kernelFilesystem(fstype) {
+		o.object(field, quote(at.real)+" on "+fstype, "no file system of the kernel's")
+		return true
+	}
+	for _, g := range p.Facts.Protected {
+		if want := objection(at, g, v, p); want != "" {
+			o.object(field, showPlace(at, g, v.readonly()), want)
+			return true
+		}
+	}
+	return false
+}
+
+// showPlace names the protected place when it is another than the source.
+func showPlace(at place, g bundle.ProtectedPath, readonly bool) string {
+	text := quote(at.real)
+	switch {
+	case at.same(g) || at.inside(g):
+		text += " (" + g.Why + ")"
+	default:
+		text += ", which holds " + quote(g.Path) + " (" + g.Why + ")"
+	}
+	if !readonly && (g.Class == "readonly" || g.Class == "self") {
+		text += " and writable"
+	}
+	return text
+}
+
+// objection is what the rule wants instead of the place, or empty.
+func objection(at place, g bundle.ProtectedPath, v mountView, p Policy) string {
+	const other, readonly = "a path that is no part of the host's system", "it read-only (:ro)"
+	inside, holds := at.inside(g), at.holds(g)
+	switch g.Class {
+	case "readonly":
+		if (inside || holds) && !v.readonly() {
+			return readonly
+		}
+	case "self":
+		if holds && !v.readonly() {
+			return readonly
+		}
+	case "engine":
+		if holds || inside && !engineFile(at.below(g), v, p) {
+			return other
+		}
+	default:
+		if inside || holds {
+			return other
+		}
+	}
+	return ""
+}

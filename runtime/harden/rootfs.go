@@ -1,0 +1,82 @@
+package harden
+
+import (
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The container's root is a directory of its own, and no mount travels from it to the host.
+//
+//	Field:    root.path, root.readonly, linux.rootfsPropagation
+//	Allowed:  a directory that is no part of the host's system; private or slave propagation
+//	Else:     narrowed to read-only where the profile says; shared propagation and the host's own root are refused
+//	Why:      a shared root sends every mount of the container to the host. CIS Docker 5.20, mount_namespaces(7)
+var rootfs = Rule{
+	ID:      "rootfs",
+	Fields:  []string{"root.path", "root.readonly", "linux.rootfsPropagation"},
+	Summary: "The container's root is its own directory, and mounts below it stay in the container.",
+	narrow:  narrowRootfs,
+	judge:   judgeRootfs,
+}
+
+func narrowRootfs(s *specs.Spec, p Policy) []Change {
+	t := tally{rule: "rootfs"}
+	if p.Profile.Rootfs.Readonly.On && !s.Root.Readonly {
+		s.Root.Readonly = true
+		t.narrow("root.readonly", "false", "true", because("a program that cannot be changed stays the program that was shipped", p.Profile.Rootfs.Readonly.Reason))
+	}
+	switch s.Linux.RootfsPropagation {
+	case "", "private", "rprivate", "slave", "rslave", "shared", "rshared":
+	default:
+		t.narrow("linux.rootfsPropagation", quote(s.Linux.RootfsPropagation), "\"rslave\"", "only private and slave keep the container's mounts in the container")
+		s.Linux.RootfsPropagation = "rslave"
+	}
+	return t.changes
+}
+
+func judgeRootfs(s *specs.Spec, p Policy) []Violation {
+	o := protest{rule: "rootfs"}
+	root := p.Facts.Root
+	switch {
+	case s.Root.Path == "":
+		o.object("root.path", "absent", "a directory")
+	case root.Err != "":
+		o.object("root.path", "not to be opened ("+quote(root.Err)+")", "a directory")
+	case !root.Bind:
+		o.object("root.path", quote(s.Root.Path), "one that was opened and described before")
+	case root.Kind != "dir":
+		o.object("root.path", "a "+root.Kind, "a directory")
+	default:
+		o.hostRoot(s, p)
+	}
+	if p.Profile.Rootfs.Readonly.On && !s.Root.Readonly {
+		o.object("root.readonly", "false", "true")
+	}
+	switch s.Linux.RootfsPropagation {
+	case "", "private", "rprivate", "slave", "rslave":
+	default:
+		o.object("linux.rootfsPropagation", quote(s.Linux.RootfsPropagation), "private or slave")
+	}
+	return o.violations
+}
+
+// hostRoot objects to a root that holds, or lies in, a protected part of the host. Below an engine's state directory
+// is where roots live.
+func (o *protest) hostRoot(s *specs.Spec, p Policy) {
+	root := p.Facts.Root
+	if kernelFilesystem(root.FSType) {
+		o.object("root.path", "on "+root.FSType, "a file system of files")
+		return
+	}
+	place := place{dev: root.FSDev, path: root.FSPath, real: root.Real}
+	if a, ok := allowedSource(place, p); ok && (a.Writable || s.Root.Readonly) {
+		return
+	}
+	for _, g := range p.Facts.Protected {
+		holds := place.holds(g)
+		inside := place.inside(g) && (g.Class == "refused" || g.Class == "readonly")
+		if holds || inside {
+			o.object("root.path", quote(root.Real)+" ("+g.Why+")", "a directory that is no part of the host's system")
+			return
+		}
+	}
+}
