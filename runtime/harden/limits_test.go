@@ -1,0 +1,316 @@
+package harden
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+)
+
+// quiet takes the reasons out of the profile's limits, so that messages are short, and gives round numbers: 1 GiB and 4 CPUs.
+func quiet(p *Policy) {
+	p.Profile.Limits = profiles.Limits{
+		Pids:      profiles.Limit{Default: 100, Ceiling: 1000},
+		Memory:    profiles.MemoryLimit{DefaultPercent: 50, ReservePercent: 25},
+		CPUWeight: profiles.Limit{Default: 1024, Ceiling: 4096}, CPUQuota: profiles.Limit{Default: 50, Ceiling: 100},
+		NoFile: profiles.Limit{Default: 1024, Ceiling: 4096}, Core: profiles.Limit{Default: 1, Ceiling: 1},
+	}
+	p.Host.Memory = 1 << 30
+}
+
+// fitting is a request within all bounds of quiet, which therefore stays as it is.
+func fitting(s *specs.Spec) {
+	s.Linux.Resources = &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: new(int64(64 << 20)), Swap: new(int64(64 << 20))},
+		Pids:   &specs.LinuxPids{Limit: new(int64(50))},
+		CPU:    &specs.LinuxCPU{Shares: new(uint64(512)), Quota: new(int64(50000)), Period: new(uint64(100000))},
+	}
+	s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 2048, Soft: 1024}, {Type: "RLIMIT_CORE", Hard: 1, Soft: 1}}
+	s.Process.OOMScoreAdj = new(100)
+}
+
+// limitCase edits a fitting request on a quiet host.
+func limitCase(name string, edit func(*specs.Spec, *Policy), changes, refused []string) ruleCase {
+	return ruleCase{name: name, changes: changes, refused: refused, edit: func(s *specs.Spec, p *Policy) {
+		quiet(p)
+		fitting(s)
+		if edit != nil {
+			edit(s, p)
+		}
+	}}
+}
+
+func memoryOf(edit func(*specs.LinuxMemory)) func(*specs.Spec, *Policy) {
+	return func(s *specs.Spec, _ *Policy) { edit(s.Linux.Resources.Memory) }
+}
+
+func TestLimitsDefaults(t *testing.T) {
+	runRule(t, limits, []ruleCase{{
+		name: "nothing asked", edit: func(_ *specs.Spec, p *Policy) { quiet(p) },
+		changes: []string{
+			"linux.resources.memory.limit: absent -> 536870912 (the host keeps a part of its memory)",
+			"linux.resources.memory.swap: absent -> 536870912 (memory and swap together get the memory limit: no swap)",
+			"linux.resources.cpu.shares: absent -> 1024 (weights are relative, and the host's own work has one)",
+			"linux.resources.cpu.quota: absent -> 200000 (the host keeps a part of its CPU time)",
+			"linux.resources.pids.limit: absent -> 100 (tasks are bounded)",
+			"process.rlimits[RLIMIT_CORE]: absent -> 1 (absent means the engine's own)",
+			"process.rlimits[RLIMIT_NOFILE]: absent -> 1024 (absent means the engine's own)",
+			"process.oomScoreAdj: absent -> 0 (absent inherits the engine's own value)",
+		},
+	}})
+}
+
+func TestLimitsMemory(t *testing.T) {
+	const most, why = "805306368", " (the host keeps a part of its memory)"
+	const swap = "linux.resources.memory.swap: 67108864 -> " + most + " (memory and swap together get the memory limit: no swap)"
+	runRule(t, limits, []ruleCase{
+		limitCase("kept", nil, nil, nil),
+		limitCase("unlimited", memoryOf(func(m *specs.LinuxMemory) { m.Limit = new(int64(-1)) }), []string{"linux.resources.memory.limit: -1 -> " + most + why, swap}, nil),
+		limitCase("too much", memoryOf(func(m *specs.LinuxMemory) { m.Limit = new(int64(1 << 40)) }), []string{"linux.resources.memory.limit: 1099511627776 -> " + most + why, swap}, nil),
+		limitCase("swap asked", memoryOf(func(m *specs.LinuxMemory) { m.Swap = new(int64(-1)) }), []string{"linux.resources.memory.swap: -1 -> 67108864 (memory and swap together get the memory limit: no swap)"}, nil),
+		limitCase("swap not accounted", func(_ *specs.Spec, p *Policy) { p.Host.SwapAccounting = false },
+			[]string{"linux.resources.memory.swap: 67108864 -> absent (this kernel does not account swap)"}, nil),
+		limitCase("swap allowed", func(s *specs.Spec, p *Policy) {
+			p.Profile.Limits.Swap.On, s.Linux.Resources.Memory.Swap = true, new(int64(1<<40))
+		}, nil, nil),
+		limitCase("tiny is kept", memoryOf(func(m *specs.LinuxMemory) { m.Limit, m.Swap = new(int64(4096)), new(int64(4096)) }), nil, nil),
+		limitCase("the rest", memoryOf(func(m *specs.LinuxMemory) {
+			m.Reservation, m.Kernel, m.KernelTCP = new(int64(1<<40)), new(int64(1)), new(int64(2))
+			m.Swappiness, m.DisableOOMKiller = new(uint64(200)), new(true)
+		}), []string{
+			"linux.resources.memory.reservation: 1099511627776 -> 67108864 (a reservation lies within the limit)",
+			"linux.resources.memory.kernel: 1 -> absent (kernels no longer have it, kernel memory counts as memory)",
+			"linux.resources.memory.kernelTCP: 2 -> absent (kernels no longer have it, TCP buffers count as memory)",
+			"linux.resources.memory.swappiness: 200 -> 100 (the kernel takes 0 to 100)",
+			"linux.resources.memory.disableOOMKiller: true -> false (a container that cannot be killed at its limit hangs instead, with what it holds)",
+		}, nil),
+	})
+}
+
+func TestLimitsUnknownHost(t *testing.T) {
+	s, p := testSpec(), testPolicy(t)
+	fitting(s)
+	p.Host.Memory = 0
+	var got []string
+	for _, v := range judgeLimits(s, p) {
+		got = append(got, v.String())
+	}
+	if !slices.Contains(got, "linux.resources.memory is bounded by an unknown amount, want a host whose memory is known (rule limits)") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestLimitsPidsAndCPU(t *testing.T) {
+	cpu := func(edit func(*specs.LinuxCPU)) func(*specs.Spec, *Policy) {
+		return func(s *specs.Spec, _ *Policy) { edit(s.Linux.Resources.CPU) }
+	}
+	const why = " (the host keeps a part of its CPU time)"
+	runRule(t, limits, []ruleCase{
+		limitCase("pids unlimited", func(s *specs.Spec, _ *Policy) { *s.Linux.Resources.Pids.Limit = -1 },
+			[]string{"linux.resources.pids.limit: -1 -> 1000 (tasks are bounded)"}, nil),
+		limitCase("pids 0 is not set", func(s *specs.Spec, _ *Policy) { *s.Linux.Resources.Pids.Limit = 0 },
+			[]string{"linux.resources.pids.limit: 0 -> 100 (tasks are bounded)"}, nil),
+		limitCase("pids of the parent", func(_ *specs.Spec, p *Policy) { p.Host.ParentPids = 20 },
+			[]string{"linux.resources.pids.limit: 50 -> 20 (tasks are bounded)"}, nil),
+		limitCase("all cores", cpu(func(c *specs.LinuxCPU) { c.Quota = new(int64(-1)) }), []string{"linux.resources.cpu.quota: -1 -> 400000" + why}, nil),
+		limitCase("more than all", cpu(func(c *specs.LinuxCPU) { c.Quota = new(int64(900000)) }), []string{"linux.resources.cpu.quota: 900000 -> 400000" + why}, nil),
+		limitCase("quota of the parent", func(s *specs.Spec, p *Policy) { p.Host.ParentQuota, s.Linux.Resources.CPU.Quota = 30, nil },
+			[]string{"linux.resources.cpu.quota: absent -> 30000" + why}, nil),
+		limitCase("another period", cpu(func(c *specs.LinuxCPU) { c.Quota, c.Period = new(int64(50000)), new(uint64(10000)) }),
+			[]string{"linux.resources.cpu.quota: 50000 -> 40000" + why}, nil),
+		limitCase("weight", cpu(func(c *specs.LinuxCPU) { c.Shares = new(uint64(262144)) }),
+			[]string{"linux.resources.cpu.shares: 262144 -> 4096 (weights are relative, and the host's own work has one)"}, nil),
+		limitCase("burst", cpu(func(c *specs.LinuxCPU) { c.Burst = new(uint64(1 << 40)) }),
+			[]string{"linux.resources.cpu.burst: 1099511627776 -> 50000 (a burst is at most the quota)"}, nil),
+		limitCase("idle and sets", cpu(func(c *specs.LinuxCPU) { c.Idle, c.Cpus, c.Mems = new(int64(1)), "0-3", "0" }), nil, nil),
+		limitCase("period", cpu(func(c *specs.LinuxCPU) { c.Period = new(uint64(1)) }), nil,
+			[]string{"linux.resources.cpu.period is 1, want 1000 to 1000000 (rule limits)"}),
+		limitCase("what starves or cannot be read", cpu(func(c *specs.LinuxCPU) {
+			c.RealtimeRuntime, c.RealtimePeriod, c.Idle, c.Cpus, c.Mems = new(int64(5)), new(uint64(6)), new(int64(2)), "x", "0\n1"
+			c.Quota = new(int64(999))
+		}), nil, []string{
+			"linux.resources.cpu.quota is 999, want 1000 to 400000 (rule limits)",
+			"linux.resources.cpu.realtimeRuntime is 5, want 0: real time starves the host (rule limits)",
+			"linux.resources.cpu.realtimePeriod is 6, want 0: real time starves the host (rule limits)",
+			`linux.resources.cpu.cpus is "x", want a list such as "0-3,8" (rule limits)`,
+			`linux.resources.cpu.mems is "0\n1", want a list such as "0-3,8" (rule limits)`,
+			"linux.resources.cpu.idle is 2, want 0 or 1 (rule limits)",
+		}),
+	})
+}
+
+func TestLimitsIO(t *testing.T) {
+	runRule(t, limits, []ruleCase{
+		limitCase("kept", func(s *specs.Spec, _ *Policy) {
+			s.Linux.Resources.BlockIO = &specs.LinuxBlockIO{
+				Weight:                new(uint16(500)),
+				ThrottleReadBpsDevice: []specs.LinuxThrottleDevice{{LinuxBlockIODevice: specs.LinuxBlockIODevice{Major: 8}, Rate: 1}},
+			}
+			s.Linux.Resources.HugepageLimits = []specs.LinuxHugepageLimit{{Pagesize: "2MB", Limit: 0}, {Pagesize: "1GB", Limit: 1 << 30}}
+			s.Linux.Resources.Rdma = map[string]specs.LinuxRdma{"mlx5_1": {}}
+		}, nil, nil),
+		limitCase("network", func(s *specs.Spec, _ *Policy) {
+			s.Linux.Resources.Network = &specs.LinuxNetwork{ClassID: new(uint32(0x100001)), Priorities: []specs.LinuxInterfacePriority{{Name: "eth0"}}}
+		}, []string{
+			"note linux.resources.network.classID: 0x100001 -> 0x100001 (the host's traffic rules give a class its meaning)",
+			"note linux.resources.network.priorities: 1 interfaces -> 1 interfaces (they order this container's packets only)",
+		}, nil),
+		limitCase("refused", func(s *specs.Spec, _ *Policy) {
+			s.Linux.Resources.BlockIO = &specs.LinuxBlockIO{
+				Weight:       new(uint16(5)),
+				WeightDevice: []specs.LinuxWeightDevice{{LinuxBlockIODevice: specs.LinuxBlockIODevice{Major: -1}, LeafWeight: new(uint16(2000))}},
+			}
+			s.Linux.Resources.HugepageLimits = []specs.LinuxHugepageLimit{{Pagesize: "../x"}, {Pagesize: "2MB"}, {Pagesize: "2MB"}}
+			s.Linux.Resources.Rdma = map[string]specs.LinuxRdma{"a b": {}}
+		}, nil, []string{
+			"linux.resources.blockIO.weight is 5, want 10 to 1000 (rule limits)",
+			"linux.resources.blockIO.weightDevice[0].leafWeight is 2000, want 10 to 1000 (rule limits)",
+			"linux.resources.blockIO.weightDevice[0] is -1:0, want the numbers of a block device (rule limits)",
+			`linux.resources.hugepageLimits[0].pageSize is "../x", want a size such as "2MB" (rule limits)`,
+			`linux.resources.hugepageLimits[2].pageSize is "2MB", want each size once (rule limits)`,
+			`linux.resources.rdma is "a b", want the name of a device (rule limits)`,
+		}),
+	})
+}
+
+func unifiedOf(pairs ...string) func(*specs.Spec, *Policy) {
+	return func(s *specs.Spec, _ *Policy) {
+		s.Linux.Resources.Unified = map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			s.Linux.Resources.Unified[pairs[i]] = pairs[i+1]
+		}
+	}
+}
+
+func TestLimitsUnified(t *testing.T) {
+	line := func(key, from, to, why string) string {
+		return fmt.Sprintf("linux.resources.unified[%s]: %q -> %q (%s)", key, from, to, why)
+	}
+	runRule(t, limits, []ruleCase{
+		limitCase("kept", unifiedOf("memory.max", "1048576", "memory.high", "max", "pids.max", "10", "cpu.max", "50000 100000", "cpu.weight", "10",
+			"cpuset.cpus", "0-1", "io.max", "8:0 rbps=1048576 wiops=max\n8:16 rbps=1", "hugetlb.2MB.max", "max", "memory.swap.max", "0"), nil, nil),
+		limitCase("narrowed", unifiedOf("memory.max", "max", "memory.min", "max", "memory.swap.max", "max", "pids.max", "max", "cpu.max", "max",
+			"cpu.weight", "10000", "cpu.max.burst", "99999999"), []string{
+			line("cpu.max", "max", "400000", "the host keeps a part of its CPU time"),
+			line("cpu.max.burst", "99999999", "400000", "a burst is at most a quota"),
+			line("cpu.weight", "10000", "157", "weights are relative, and the host's own work has one"),
+			line("memory.max", "max", "805306368", "the host keeps a part of its memory"),
+			line("memory.min", "max", "805306368", "protection lies within the memory ceiling"),
+			line("memory.swap.max", "max", "0", "no swap beyond memory"),
+			line("pids.max", "max", "1000", "tasks are bounded"),
+		}, nil),
+		limitCase("period kept", unifiedOf("cpu.max", "max 10000"), []string{line("cpu.max", "max 10000", "40000 10000", "the host keeps a part of its CPU time")}, nil),
+		limitCase("no oom group", unifiedOf("memory.oom.group", "1"),
+			[]string{`linux.resources.unified[memory.oom.group]: "1" -> absent (one process that is out of memory must not take the container along)`}, nil),
+		limitCase("refused", unifiedOf("cgroup.procs", "0", "memory.max", "lots", "cpu.max", "1 2 3", "../x", "1", "cpuset.cpus.partition", "root", "pids.max", "+1",
+			"hugetlb.../x.max", "1", "io.max", "8:0 rbps=1\x00"), nil, []string{
+			`linux.resources.unified[../x] is a file that no rule bounds, want absent (rule limits)`,
+			`linux.resources.unified[cgroup.procs] is a file that no rule bounds, want absent (rule limits)`,
+			`linux.resources.unified[cpu.max] is "1 2 3", want a value of that file (rule limits)`,
+			`linux.resources.unified[cpuset.cpus.partition] is a file that no rule bounds, want absent (rule limits)`,
+			`linux.resources.unified[hugetlb.../x.max] is a file that no rule bounds, want absent (rule limits)`,
+			`linux.resources.unified[io.max] is "8:0 rbps=1\x00", want a value of that file (rule limits)`,
+			`linux.resources.unified[memory.max] is "lots", want a value of that file (rule limits)`,
+			`linux.resources.unified[pids.max] is "+1", want a value of that file (rule limits)`,
+		}),
+	})
+}
+
+func TestCgroupsPath(t *testing.T) {
+	const below, own, name = `a path below the caller's own cgroup, without ".."`, "a cgroup of the container's own, below its engine's",
+		"the name of a scope of the container's own after the last colon"
+	for path, want := range map[string]string{
+		"": "", "/docker/0123abcd": "", "docker/0123abcd": "", "/web1": "", "/default/web1": "", "/buildkit/x": "", "/libpod_parent/libpod-1": "",
+		"/kubepods/besteffort/pod0b7f/91d9": "", "/kubepods/pod0b7f/91d9": "", "/kubepods/guaranteed-like/x": "",
+		"/system.slice/docker-1.scope": "", "/kubepods.slice/kubepods-besteffort.slice/cri-1.scope": "",
+		"system.slice:docker:0123": "", "machine.slice:libpod:1": "", ":bulkhead:1": "", "kubepods-besteffort-pod0b7f_1.slice:cri-containerd:91d9": "",
+		"/": own, "//": own, "/.": own, "/system.slice": own, "/user.slice/user-0.slice": own, "/docker": own, "docker": own, "/init.scope": own,
+		"/kubepods/besteffort": own, "/kubepods": own, "/kubepods/besteffort/pod0b7f": own, "/kubepods/pod0b7f": own, "/system.slice/sshd.service": own,
+		"/docker/../system.slice/x": below, "..": below, "../x": below, "/a\x00b": below, "/a\nb": below, "a:..:b": below,
+		"system.slice:docker": "slice:prefix:name", "a:b:c:d": "slice:prefix:name",
+		"system:docker:1": "the name of a slice before the first colon", "-evil.slice:d:1": "the name of a slice before the first colon",
+		"system.slice:a/b:1":   "a plain prefix between the colons",
+		"system.slice:docker:": name, "system.slice::user.slice": name, "system.slice:docker:a/b": name, "-.slice::init.scope": name,
+	} {
+		o := protest{rule: "limits"}
+		o.cgroupsPath(path)
+		var got string
+		if len(o.violations) > 0 {
+			got = o.violations[0].Want
+		}
+		if got != want || len(o.violations) > 1 {
+			t.Errorf("%q: got %v, want %q", path, o.violations, want)
+		}
+	}
+}
+
+func TestLimitsProcess(t *testing.T) {
+	rlimit := func(list ...specs.POSIXRlimit) func(*specs.Spec, *Policy) {
+		return func(s *specs.Spec, _ *Policy) {
+			s.Process.Rlimits = append(list, specs.POSIXRlimit{Type: "RLIMIT_CORE", Hard: 1, Soft: 1})
+		}
+	}
+	const why = " (above the ceiling, or without the effect that was meant)"
+	nofile := specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 1024}
+	runRule(t, limits, []ruleCase{
+		limitCase("narrowed", rlimit(specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Hard: ^uint64(0), Soft: 4096}, specs.POSIXRlimit{Type: "RLIMIT_RTPRIO", Hard: 99, Soft: 99},
+			specs.POSIXRlimit{Type: "RLIMIT_NICE", Hard: 40, Soft: 40}, specs.POSIXRlimit{Type: "RLIMIT_STACK", Hard: ^uint64(0), Soft: 8 << 20}), []string{
+			"process.rlimits[RLIMIT_NOFILE]: soft 4096, hard unlimited -> 4096" + why,
+			"process.rlimits[RLIMIT_RTPRIO]: 99 -> 0 (above the ceiling, or without the effect that was meant: real-time priorities starve the host)",
+			"process.rlimits[RLIMIT_NICE]: 40 -> 20 (above the ceiling, or without the effect that was meant: 20 allows the nice value 0 and none below)",
+		}, nil),
+		limitCase("core 0 does not stop a pipe", func(s *specs.Spec, _ *Policy) { s.Process.Rlimits[1].Soft, s.Process.Rlimits[1].Hard = 0, 0 },
+			[]string{"process.rlimits[RLIMIT_CORE]: 0 -> 1" + why}, nil),
+		limitCase("the host's own hard limit", func(_ *specs.Spec, p *Policy) { p.Facts.Kernel.HardLimits = map[string]uint64{"RLIMIT_NOFILE": 512} },
+			[]string{"process.rlimits[RLIMIT_NOFILE]: soft 1024, hard 2048 -> 512" + why}, nil),
+		limitCase("refused", rlimit(nofile, nofile, specs.POSIXRlimit{Type: "RLIMIT_LUCK"}, specs.POSIXRlimit{Type: "RLIMIT_AS", Soft: 2, Hard: 1}), nil, []string{
+			`process.rlimits[1].type is "RLIMIT_NOFILE", want each resource once (rule limits)`,
+			`process.rlimits[2].type is "RLIMIT_LUCK", want a resource of getrlimit(2) (rule limits)`,
+			"process.rlimits[3].soft is 2, want at most the hard limit 1 (rule limits)",
+		}),
+		limitCase("oom score", func(s *specs.Spec, _ *Policy) { *s.Process.OOMScoreAdj = -500 },
+			[]string{"process.oomScoreAdj: -500 -> 0 (the host's own work is spared first)"}, nil),
+		limitCase("oom score of the host", func(_ *specs.Spec, p *Policy) { p.Facts.Kernel.OOMScoreAdjMin = new(200) },
+			[]string{"process.oomScoreAdj: 100 -> 200 (the host's own work is spared first)"}, nil),
+		limitCase("oom score out of range", func(s *specs.Spec, _ *Policy) { *s.Process.OOMScoreAdj = 1001 }, nil,
+			[]string{"process.oomScoreAdj is 1001, want 0 to 1000 (rule limits)"}),
+	})
+}
+
+// A small host keeps half of its memory at most, and a number never overflows.
+func TestBounds(t *testing.T) {
+	_, p := testSpec(), testPolicy(t)
+	p.Host.Memory = 100 << 20
+	if b := boundsOf(p); b.memoryCeiling != 50<<20 || b.memoryDefault != 50<<20 {
+		t.Errorf("small host: got %+v", b)
+	}
+	p.Host.Memory = 1 << 62
+	if b := boundsOf(p); b.memoryDefault <= 0 || b.memoryDefault > b.memoryCeiling || b.memoryCeiling >= 1<<62 {
+		t.Errorf("large host: got %+v", b)
+	}
+	p.Host.CPUs, p.Host.ParentQuota = 0, 0
+	if b := boundsOf(p); b.quotaCeiling != 100 {
+		t.Errorf("unknown number of CPUs: got %+v", b)
+	}
+}
+
+// What engines read a meaning into must not stand in a refusal.
+func TestRefusalWords(t *testing.T) {
+	s, p := testSpec(), testPolicy(t)
+	p.Profile.User.NonRoot.On = true
+	s.Process.Rlimits = []specs.POSIXRlimit{{Type: "X"}}
+	s.Linux.CgroupsPath, s.Linux.Sysctl = "/", map[string]string{"x": "y"}
+	for _, r := range []Rule{noNewPrivileges, capabilities, user, seccompRule, maskedPaths, limits, scheduling, sysctl} {
+		for _, v := range r.judge(s, p) {
+			for _, word := range []string{"permission denied", "no such file or directory", "executable file not found", "is a directory", "does not exist", "not running"} {
+				if strings.Contains(v.String(), word) {
+					t.Errorf("%s says %q", v, word)
+				}
+			}
+		}
+	}
+}
