@@ -20,7 +20,7 @@ var newestFirst = []overlayWay{overlayByFD, overlayByPath}
 var errOldKernel = errors.New("this kernel lacks a part of it")
 
 // shiftOverlay makes an overlay of idmapped clones of the layers of the overlay whose root is root.
-func shiftOverlay(root *os.File, r Range, ns *os.File, ways []overlayWay) (_ *Shifted, err error) {
+func shiftOverlay(root *os.File, r Range, ns *os.File, before func(string) error, ways []overlayWay) (_ *Shifted, err error) {
 	table, err := readMounts()
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func shiftOverlay(root *os.File, r Range, ns *os.File, ways []overlayWay) (_ *Sh
 	}
 	s := &Shifted{How: describe(options)}
 	if engine.beside != nil {
-		if s.WorkDir, err = makeWorkDir(engine.beside); err != nil {
+		if s.WorkDir, err = makeWorkDir(engine.beside, before); err != nil {
 			return nil, err
 		}
 	}

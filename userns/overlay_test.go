@@ -1,6 +1,7 @@
 package userns
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,9 +150,15 @@ func TestShiftKeepsOptionsAndAttributes(t *testing.T) {
 		i := newImage(t, ownMounts(t)+"/overlay2")
 		data := i.home + "/data"
 		mkdirs(t, data)
-		must(t, unix.Mount("overlay", i.merged, "overlay", unix.MS_NODEV|unix.MS_NOSUID, fmt.Sprintf(
-			"index=off,metacopy=on,redirect_dir=on,xino=off,volatile,lowerdir=%s::%s,upperdir=%s,workdir=%s",
-			i.layer(t, "base"), data, i.upper, i.work)))
+		base, dataLayers := i.layer(t, "base"), 1
+		options := "index=off,metacopy=on,redirect_dir=on,xino=off,volatile,upperdir=" + i.upper + ",workdir=" + i.work + ",lowerdir="
+		const flags = unix.MS_NODEV | unix.MS_NOSUID
+		err := unix.Mount("overlay", i.merged, "overlay", flags, options+base+"::"+data)
+		if errors.Is(err, unix.EINVAL) { // before kernel 6.5
+			dataLayers = 0
+			err = unix.Mount("overlay", i.merged, "overlay", flags, options+base)
+		}
+		must(t, err)
 		root := openPath(t, i.merged)
 		_, at := shift(t, root, testRange, ways)
 		table, err := readMounts()
@@ -162,7 +169,7 @@ func TestShiftKeepsOptionsAndAttributes(t *testing.T) {
 			}
 			got, err := parseOverlayOptions(m.VFSOptions)
 			must(t, err)
-			if len(got.lower) != 1 || len(got.data) != 1 || m.Optional != "" {
+			if len(got.lower) != 1 || len(got.data) != dataLayers || m.Optional != "" {
 				t.Errorf("layers %+v, propagation %q", got, m.Optional)
 			}
 			for _, want := range []string{"metacopy=on", "redirect_dir=on", "volatile"} {
@@ -187,18 +194,18 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	root := i.mount(t, base)
 	ns := namespace(t, testRange)
 
-	_, err := ShiftRoot(openPath(t, i.merged+"/sub"), testRange, ns)
+	_, err := ShiftRoot(openPath(t, i.merged+"/sub"), testRange, ns, nil)
 	wantError(t, err, `shift "`+i.merged+`/sub": it is a directory inside an overlay; only an overlay's own root can be shifted`)
 
 	must(t, unix.Mount("tmpfs", i.merged+"/sub", "tmpfs", 0, ""))
-	_, err = ShiftRoot(root, testRange, ns)
+	_, err = ShiftRoot(root, testRange, ns, nil)
 	wantError(t, err, `shift overlay at "`+i.merged+`": tmpfs is mounted in it at "`+i.merged+`/sub"`)
 	must(t, unix.Unmount(i.merged+"/sub", 0))
 
 	// A mount over the engine's directory after the engine's mount: the path leads elsewhere.
 	mkdirs(t, dir+"/other")
 	must(t, unix.Mount(dir+"/other", i.upper, "", unix.MS_BIND, ""))
-	_, err = ShiftRoot(root, testRange, ns)
+	_, err = ShiftRoot(root, testRange, ns, nil)
 	wantError(t, err, `use layer "`+i.upper+`": it is not the directory that the overlay at "`+i.merged+`" shows`)
 	must(t, unix.Unmount(i.upper, 0))
 
@@ -206,7 +213,7 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	i2 := newImage(t, dir+"/second")
 	must(t, unix.Mount("overlay", i2.merged, "overlay", 0, fmt.Sprintf("index=off,lowerdir=%s,upperdir=%s,workdir=%s",
 		i.merged, i2.upper, i2.work)))
-	_, err = ShiftRoot(openPath(t, i2.merged), testRange, ns)
+	_, err = ShiftRoot(openPath(t, i2.merged), testRange, ns, nil)
 	wantError(t, err, `overlay at "`+i.merged+`" takes no idmapped mount`)
 	if _, err := os.Lstat(filepath.Dir(i2.upper) + "/" + workName); !os.IsNotExist(err) {
 		t.Errorf("a refusal left the work directory: %v", err)
@@ -218,7 +225,7 @@ func TestShiftRefusesAnIndexedUpper(t *testing.T) {
 	i := newImage(t, ownMounts(t)+"/overlay2")
 	must(t, unix.Mount("overlay", i.merged, "overlay", 0, fmt.Sprintf("index=on,lowerdir=%s,upperdir=%s,workdir=%s",
 		i.layer(t, "base"), i.upper, i.work)))
-	_, err := ShiftRoot(openPath(t, i.merged), testRange, namespace(t, testRange))
+	_, err := ShiftRoot(openPath(t, i.merged), testRange, namespace(t, testRange), nil)
 	wantError(t, err, `use upper directory "`+i.upper+
 		`": index=on lets the kernel mount it only once; mount the engine's overlay with index=off`)
 }

@@ -33,15 +33,18 @@ func (s Shifted) Close() error {
 //
 // The calling goroutine must be locked to a thread whose mount namespace is its own and receives only (MS_SLAVE), and root
 // must have been opened there: on older kernels the layers are attached for a moment on top of root.
+// before, when not nil, is called with the path of the work directory before it is made, so that the caller can
+// remember what to remove; its error stops everything.
+//
 // Not guaranteed: mount attributes (nosuid, nodev: [SetAttr]); coherence with another live mount of the same upper
 // directory (the kernel calls that undefined); two containers at once on one upper directory.
-func ShiftRoot(root *os.File, r Range, ns *os.File) (*Shifted, error) {
+func ShiftRoot(root *os.File, r Range, ns *os.File, before func(workDir string) error) (*Shifted, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(root.Fd()), &st); err != nil {
 		return nil, fmt.Errorf("stat file system of %q: %w", root.Name(), err)
 	}
 	if st.Type == unix.OVERLAYFS_SUPER_MAGIC {
-		return shiftOverlay(root, r, ns, newestFirst)
+		return shiftOverlay(root, r, ns, before, newestFirst)
 	}
 	mnt, err := Clone(root, ns, true)
 	if err != nil {

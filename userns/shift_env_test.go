@@ -104,7 +104,7 @@ func (i image) mount(t testing.TB, lower ...string) *os.File {
 // shift shifts root and attaches it at a new directory, whose path it gives.
 func shift(t testing.TB, root *os.File, r Range, ways []overlayWay) (*Shifted, string) {
 	t.Helper()
-	s, err := shiftOverlay(root, r, namespace(t, r), ways)
+	s, err := shiftOverlay(root, r, namespace(t, r), nil, ways)
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s, attach(t, s.Mount)
@@ -112,8 +112,7 @@ func shift(t testing.TB, root *os.File, r Range, ways []overlayWay) (*Shifted, s
 
 func attach(t testing.TB, mnt *os.File) string {
 	t.Helper()
-	at, err := os.MkdirTemp(filepath.Dir(t.TempDir()), "at")
-	must(t, err)
+	at := t.TempDir()
 	must(t, Attach(mnt, at))
 	t.Cleanup(func() { must(t, unix.Unmount(at, unix.MNT_DETACH)) })
 	return at

@@ -30,7 +30,7 @@ func TestShiftLeavesNoWayToTheLayers(t *testing.T) {
 		root := i.mount(t, i.layer(t, "top"), i.layer(t, "base"))
 		ns := namespace(t, testRange)
 		mountsBefore, filesBefore := state(t)
-		s, err := shiftOverlay(root, testRange, ns, ways)
+		s, err := shiftOverlay(root, testRange, ns, nil, ways)
 		must(t, err)
 		mountsAfter, filesAfter := state(t)
 		if !reflect.DeepEqual(mountsBefore, mountsAfter) {
@@ -55,7 +55,7 @@ func TestShiftRefusalLeavesNothing(t *testing.T) {
 		ns := namespace(t, testRange)
 		mountsBefore, filesBefore := state(t)
 		// The namespace maps other IDs than the range says: the work directory has no owner in it.
-		_, err := shiftOverlay(root, Range{Start: 10, Size: 10}, ns, ways)
+		_, err := shiftOverlay(root, Range{Start: 10, Size: 10}, ns, nil, ways)
 		wantError(t, err, "mount overlay: the kernel made it read-only (it says why in the kernel log)")
 		mountsAfter, filesAfter := state(t)
 		if !reflect.DeepEqual(mountsBefore, mountsAfter) || filesBefore != filesAfter {
@@ -179,7 +179,7 @@ func TestShiftRefusesAForeignWorkDir(t *testing.T) {
 	root := i.mount(t, i.layer(t, "base"))
 	work := filepath.Dir(i.upper) + "/" + workName
 	must(t, os.Symlink(i.home, work))
-	_, err := ShiftRoot(root, testRange, namespace(t, testRange))
+	_, err := ShiftRoot(root, testRange, namespace(t, testRange), nil)
 	if err == nil || !strings.HasPrefix(err.Error(), `remove work directory "`+work+`": not a work directory of ours: `) {
 		t.Errorf("got %v", err)
 	}

@@ -19,7 +19,7 @@ func TestShiftRootOnAPlainDirectory(t *testing.T) {
 			}
 			mkdirs(t, root+"/sub")
 			must(t, unix.Mount("tmpfs", root+"/sub", "tmpfs", 0, "mode=755"))
-			s, err := ShiftRoot(openPath(t, root), testRange, namespace(t, testRange))
+			s, err := ShiftRoot(openPath(t, root), testRange, namespace(t, testRange), nil)
 			must(t, err)
 			defer func() { must(t, s.Close()) }()
 			if s.How != "idmapped "+fs || s.WorkDir != "" {
@@ -46,9 +46,9 @@ func TestShiftRootRefusesWhatTakesNoMapping(t *testing.T) {
 	mkdirs(t, dir+"/root/proc")
 	must(t, unix.Mount("proc", dir+"/root/proc", "proc", 0, ""))
 	const needs = " takes no idmapped mount (needs one of ext4, xfs, btrfs, tmpfs, overlay)"
-	_, err := ShiftRoot(openPath(t, dir+"/root/proc"), testRange, ns)
+	_, err := ShiftRoot(openPath(t, dir+"/root/proc"), testRange, ns, nil)
 	wantError(t, err, `proc at "`+dir+`/root/proc"`+needs)
-	_, err = ShiftRoot(openPath(t, dir+"/root"), testRange, ns)
+	_, err = ShiftRoot(openPath(t, dir+"/root"), testRange, ns, nil)
 	wantError(t, err, `proc at "`+dir+`/root/proc"`+needs)
 }
 

@@ -14,13 +14,18 @@ import (
 const workName = "bulkhead-work"
 
 // makeWorkDir makes an empty work directory in the open directory beside, and gives its path. One that a crash left is
-// removed first.
-func makeWorkDir(beside *os.File) (string, error) {
+// removed first. before is called with the path before anything is made.
+func makeWorkDir(beside *os.File, before func(string) error) (string, error) {
 	home, err := os.Readlink(procFD(beside))
 	if err != nil {
 		return "", fmt.Errorf("find path of %q: %w", beside.Name(), err)
 	}
 	path := filepath.Join(home, workName)
+	if before != nil {
+		if err := before(path); err != nil {
+			return "", err
+		}
+	}
 	if err := removeWork(beside, path); err != nil {
 		return "", err
 	}

@@ -105,3 +105,6 @@ func seccompArch(goarch string) string {
 	}
 	return ""
 }
+
+// NativeArch is this machine's architecture in the notation of runtime-spec's linux.seccomp; empty when it has none.
+func NativeArch() string { return seccompArch(runtime.GOARCH) }

@@ -1,0 +1,183 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/cgroups/manager"
+	"github.com/opencontainers/runc/libcontainer"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/userns"
+)
+
+// killTimeout bounds the wait for a killed container. Processes in uninterruptible sleep may take it.
+const killTimeout = 10 * time.Second
+
+// Delete removes a stopped or created container and everything that it held: processes, cgroup, work directory, lease,
+// directory. With force a running one is killed first, and one that is not there is a success, so that a caller may
+// repeat it. What a killed create left behind is removed without force, too: nothing of it runs for anybody.
+func (r *Runtime) Delete(id string, force bool) error {
+	dir, err := r.dir(id)
+	if err != nil {
+		return err
+	}
+	if _, err := r.readRecord(id); err != nil && !errors.Is(err, errHalfMade) {
+		if force && errors.Is(err, ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	l, err := lock(dir, id)
+	if err != nil {
+		if errors.Is(err, ErrNotExist) && force {
+			return nil
+		}
+		return err
+	}
+	defer l.Close()
+	// Under the lock the record is final: a create that was under way is through, or dead.
+	rec, err := r.readRecord(id)
+	if errors.Is(err, errHalfMade) {
+		return r.destroy(dir, &Record{ID: id, Creating: true, Leased: true})
+	}
+	if err != nil {
+		return err
+	}
+	if !force {
+		if err := r.deletable(rec); err != nil {
+			return err
+		}
+	}
+	return r.destroy(dir, rec)
+}
+
+// deletable refuses a container that runs or is paused.
+func (r *Runtime) deletable(rec *Record) error {
+	if rec.Creating {
+		return nil
+	}
+	_, c, err := r.open(rec.ID)
+	if err != nil {
+		return err
+	}
+	status, err := c.Status()
+	if err != nil {
+		return fmt.Errorf("delete %q: %w", rec.ID, err)
+	}
+	if status != libcontainer.Stopped && status != libcontainer.Created {
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s", rec.ID, status)
+	}
+	return nil
+}
+
+// destroy takes a container apart. Every step can be repeated, the directory goes last: as long as it stands, another
+// delete finds what is left. The lease is given back only when no process is left that could use its IDs.
+func (r *Runtime) destroy(dir string, rec *Record) error {
+	if err := r.end(dir, rec); err != nil {
+		return fmt.Errorf("delete %q: %w", rec.ID, err)
+	}
+	if rec.WorkDir != "" {
+		if err := userns.RemoveWorkDir(rec.WorkDir); err != nil {
+			return fmt.Errorf("delete %q: %w", rec.ID, err)
+		}
+	}
+	if rec.Leased {
+		store, err := r.leases()
+		if err == nil {
+			err = store.Release(r.Root, rec.ID)
+			_ = store.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("delete %q: %w", rec.ID, err)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("delete %q: %w", rec.ID, err)
+	}
+	return nil
+}
+
+// end kills the container's processes and removes its cgroup, with libcontainer's state where there is one, else from the record.
+func (r *Runtime) end(dir string, rec *Record) error {
+	if rec.InitPID > 0 {
+		if err := killAndWait(rec.InitPID, rec.InitStart, int(killTimeout.Milliseconds())); err != nil {
+			return err
+		}
+	}
+	c, err := libcontainer.Load(dir, rec.ID)
+	if err != nil {
+		if !errors.Is(err, libcontainer.ErrNotExist) {
+			logrus.Warnf("delete %q: %v: removing it by its record", rec.ID, err)
+		}
+		return endByCgroup(rec)
+	}
+	if state, err := c.State(); err == nil && state.InitProcessPid > 0 {
+		_ = c.Signal(unix.SIGKILL) // thaws a frozen cgroup, ends a shared pid namespace
+		if err := killAndWait(state.InitProcessPid, state.InitProcessStartTime, int(killTimeout.Milliseconds())); err != nil {
+			return err
+		}
+	}
+	if err := endByCgroup(&Record{Cgroup: rec.Cgroup, ID: rec.ID}); err != nil {
+		return err
+	}
+	if err := c.Destroy(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// endByCgroup kills whatever is left in the container's cgroup and removes it.
+func endByCgroup(rec *Record) error {
+	if rec.Cgroup == nil {
+		return nil // the cgroup was never made
+	}
+	m, err := manager.New(rec.Cgroup)
+	if err != nil {
+		return fmt.Errorf("find cgroup: %w", err)
+	}
+	for end := time.Now().Add(killTimeout); ; time.Sleep(2 * time.Millisecond) {
+		pids, err := m.GetAllPids()
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("list processes of cgroup: %w", err)
+		}
+		if len(pids) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("end cgroup: %d processes are still there %s after SIGKILL", len(pids), killTimeout)
+		}
+		for _, pid := range pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+		_ = m.Freeze("THAWED")
+	}
+	if err := m.Destroy(); err != nil {
+		return fmt.Errorf("remove cgroup: %w", err)
+	}
+	return nil
+}
+
+// writePidFile writes the digits and nothing else (go-runc parses them so), atomically, without following what an attacker may have put at the
+// temporary name.
+func writePidFile(path string, pid int) error {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return fmt.Errorf("write pid file: %w", err)
+	}
+	_, err = fmt.Fprint(f, pid)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return fmt.Errorf("write pid file: %w", err)
+	}
+	return nil
+}

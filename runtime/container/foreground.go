@@ -1,0 +1,117 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runc/libcontainer/system"
+	"github.com/opencontainers/runc/libcontainer/utils"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+)
+
+// signalBuffer is large, so that a burst of SIGCHLD does not lose the forwarded ones between.
+const signalBuffer = 2048
+
+// Run creates the container, starts it and, unless detached, waits for its process: the status is that of the process,
+// or 128 and the signal that ended it. The container is deleted afterwards unless o.Keep says otherwise.
+func (r *Runtime) Run(o CreateOptions) (status int, err error) {
+	signals := catchSignals(o)
+	c, err := r.create(o)
+	if err != nil {
+		return -1, err
+	}
+	defer c.close()
+	if err := c.notify.bind(); err != nil {
+		return -1, c.abandon(err)
+	}
+	if err := c.container.Exec(); err != nil {
+		return -1, c.abandon(fmt.Errorf("start %q: %w", o.ID, err))
+	}
+	if err := c.writePidFile(); err != nil {
+		return -1, err
+	}
+	if o.Detach {
+		return 0, c.notify.forward(c.rec.InitPID)
+	}
+	if c.notify != nil {
+		go func() { _ = c.notify.forward(os.Getpid()) }()
+	}
+	status, err = wait(c.process, c.console, signals)
+	c.close()
+	if err != nil || !o.Keep {
+		err = errors.Join(err, r.Delete(o.ID, true))
+	}
+	return status, err
+}
+
+// catchSignals begins to listen before the process exists, so that neither its end nor a signal for it is missed.
+func catchSignals(o CreateOptions) chan os.Signal {
+	if o.Detach {
+		return nil
+	}
+	if o.Subreaper {
+		if err := system.SetSubreaper(1); err != nil {
+			logrus.Warnf("become subreaper: %v", err)
+		}
+	}
+	signals := make(chan os.Signal, signalBuffer)
+	signal.Notify(signals)
+	return signals
+}
+
+// wait forwards signals to the process and returns its status once it has ended and its output is written.
+func wait(p *libcontainer.Process, c *console, signals chan os.Signal) (int, error) {
+	pid, err := p.Pid()
+	if err != nil {
+		return -1, err
+	}
+	c.terminal.resize()
+	// The process may have ended before the first signal is looked at.
+	if status, ended := reap(pid); ended {
+		return finished(p, c, status), nil
+	}
+	for s := range signals {
+		switch s {
+		case unix.SIGCHLD:
+			if status, ended := reap(pid); ended {
+				return finished(p, c, status), nil
+			}
+		case unix.SIGWINCH:
+			c.terminal.resize()
+		case unix.SIGURG, unix.SIGPIPE:
+			// Go's own preemption signal, and a write of this process that nobody reads: not for the container.
+		default:
+			if err := p.Signal(s); err != nil {
+				logrus.Debugf("forward %s: %v", s, err)
+			}
+		}
+	}
+	return -1, errors.New("wait for the container's process: the signals ended")
+}
+
+func finished(p *libcontainer.Process, c *console, status int) int {
+	_, _ = p.Wait() // closes what os/exec holds; the status was reaped already
+	c.drain()
+	return status
+}
+
+// reap collects all children that have ended and tells whether pid was among them.
+func reap(pid int) (status int, ended bool) {
+	for {
+		var ws unix.WaitStatus
+		got, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || got <= 0 {
+			return status, ended
+		}
+		if got == pid {
+			status, ended = utils.ExitStatus(ws), true
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package container
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/cgroups"
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
+	"github.com/bulkhead-runtime/bulkhead/userns"
+)
+
+// profileAnnotation lets a container choose a tighter profile than the host's.
+const profileAnnotation = harden.ProfileAnnotation
+
+// selectPolicy makes the part of the policy that needs no look at the bundle's files: profile and host.
+func (r *Runtime) selectPolicy(s *specs.Spec, id string) (harden.Policy, error) {
+	p, err := r.selectProfile(s.Annotations[profileAnnotation])
+	if err != nil {
+		return harden.Policy{}, err
+	}
+	path := ""
+	if s.Linux != nil {
+		path = s.Linux.CgroupsPath
+	}
+	host, err := cgroups.Probe(path, r.SystemdCgroup)
+	if err != nil {
+		return harden.Policy{}, err
+	}
+	filter, err := profiles.Seccomp(p.Seccomp.Profile)
+	if err != nil {
+		return harden.Policy{}, err
+	}
+	return harden.Policy{Profile: p, ID: id, Host: host, Seccomp: filter}, nil
+}
+
+// selectProfile loads the profile of this invocation. A container's annotation counts only when it is tighter.
+func (r *Runtime) selectProfile(annotation string) (profiles.Profile, error) {
+	name, err := profiles.Select(r.Profile, r.Program, r.Config)
+	if err != nil {
+		return profiles.Profile{}, err
+	}
+	p, err := profiles.Load(name, r.Config.ProfilesDir)
+	if err != nil || annotation == "" || annotation == name {
+		return p, err
+	}
+	wanted, err := profiles.Load(annotation, r.Config.ProfilesDir)
+	if err != nil {
+		return profiles.Profile{}, err
+	}
+	if !profiles.Tighter(p, wanted) {
+		return profiles.Profile{}, fmt.Errorf("choose profile %q by annotation %s: it is not tighter than %q, which this host sets", annotation, profileAnnotation, name)
+	}
+	return wanted, nil
+}
+
+// protectedPaths is the table of host paths that no container gets, with the runtime's own directories.
+func protectedPaths(own ...string) ([]bundle.ProtectedPath, error) {
+	entries, err := profiles.Protected()
+	if err != nil {
+		return nil, err
+	}
+	table := make([]bundle.ProtectedPath, 0, len(entries)+len(own))
+	for _, e := range entries {
+		table = append(table, bundle.ProtectedPath{Path: e.Path, Class: e.Class, Why: e.Why})
+	}
+	for _, dir := range own {
+		table = append(table, bundle.ProtectedPath{Path: dir, Class: "refused", Why: "the runtime's own state"})
+	}
+	return table, nil
+}
+
+// lease gets the container its range: a new one, the one of the container whose namespace it joins, or none when the
+// caller brought a user namespace of its own.
+func (c *creation) lease() error {
+	if hasOwnUserNamespace(c.asked) {
+		return nil
+	}
+	store, err := c.leases()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	h, err := userns.Self(c.Root, c.o.ID)
+	if err != nil {
+		return err
+	}
+	c.rec.Leased = true
+	if err := writeRecord(c.dir, c.rec); err != nil {
+		return err
+	}
+	if r, ok := joinedRange(c.policy.Facts); ok {
+		if err := store.Join(h, r); err != nil {
+			return err
+		}
+		return c.joinSibling(r)
+	}
+	pools, err := userns.HostPools()
+	if err != nil {
+		return err
+	}
+	c.rec.Range, err = store.Lease(h, c.policy.Profile.UserNamespace.Size, pools)
+	c.policy.Range = c.rec.Range
+	return err
+}
+
+// joinedRange finds the range of the container whose namespaces the spec joins. That all of them belong to one
+// container is judged by the namespaces rule.
+func joinedRange(f bundle.Facts) (userns.Range, bool) {
+	for _, n := range f.Namespaces {
+		if n.Sibling != "" {
+			return userns.Range{Start: n.SiblingRange.Start, Size: n.SiblingRange.Size}, true
+		}
+	}
+	return userns.Range{}, false
+}
+
+// joinSibling opens the user namespace that owns the joined namespace. A namespace can only be joined with the
+// capabilities of the user namespace that owns it (setns(2)), so the container shares it, and the range with it.
+func (c *creation) joinSibling(r userns.Range) error {
+	c.rec.Range, c.policy.Range = r, r
+	for _, n := range c.policy.Facts.Namespaces {
+		if n.Sibling == "" {
+			continue
+		}
+		path, err := c.userNamespacePath(n.Owner)
+		if err != nil {
+			return fmt.Errorf("join the user namespace of %q: %w", n.Sibling, err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("join the user namespace of %q: %w", n.Sibling, err)
+		}
+		if inode(f) != n.Owner {
+			_ = f.Close()
+			return fmt.Errorf("join the user namespace of %q: its process has ended", n.Sibling)
+		}
+		c.joined, c.policy.JoinUser = f, path
+		return nil
+	}
+	return nil
+}
+
+// sibling recognises the user namespace of another container of bulkhead.
+func (r *Runtime) sibling(ns uint64) (id string, rng bundle.Range, ok bool) {
+	rec := r.recordOf(ns)
+	if rec == nil {
+		return "", bundle.Range{}, false
+	}
+	return rec.ID, bundle.Range{Start: rec.Range.Start, Size: rec.Range.Size}, true
+}
+
+// recordOf finds the running container that has the user namespace. It reads the records of all holders of leases,
+// which only a container that joins another one has to pay for.
+func (r *Runtime) recordOf(ns uint64) *Record {
+	store, err := r.leases()
+	if err != nil {
+		return nil
+	}
+	defer store.Close()
+	leases, err := store.List()
+	if err != nil {
+		return nil
+	}
+	for _, l := range leases {
+		for _, h := range l.Holders {
+			other := &Runtime{Root: h.Root, Config: r.Config}
+			rec, err := other.readRecord(h.ID)
+			if err == nil && rec.UserNamespace == ns && rec.Leased && alive(rec.InitPID, rec.InitStart) {
+				return rec
+			}
+		}
+	}
+	return nil
+}
+
+// userNamespacePath is the path of a container's user namespace by one of its processes.
+func (r *Runtime) userNamespacePath(ns uint64) (string, error) {
+	rec := r.recordOf(ns)
+	if rec == nil {
+		return "", fmt.Errorf("no running container has it")
+	}
+	return filepath.Join("/proc", fmt.Sprint(rec.InitPID), "ns/user"), nil
+}

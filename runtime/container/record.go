@@ -1,0 +1,174 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
+	"github.com/bulkhead-runtime/bulkhead/userns"
+)
+
+const (
+	recordFile = "record.json"
+	lockFile   = "lock"
+	// recordVersion is raised when a field changes its meaning. A newer program reads older records; an older program
+	// refuses newer ones, because it would not know what they bind it to.
+	recordVersion = 1
+	// maxRecord bounds what is read back: a hardened spec is some 100 KB.
+	maxRecord = 32 << 20
+)
+
+// A Record is what bulkhead remembers of a container: what was decided, what is leased, what has to be undone.
+type Record struct {
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	Bundle  string `json:"bundle"`
+	// Creating is true until create is through. Such a record only says what has to be undone.
+	Creating bool `json:"creating,omitempty"`
+	// CreatorPID and CreatorStart name the create process.
+	CreatorPID   int    `json:"creatorPid,omitempty"`
+	CreatorStart uint64 `json:"creatorStart,omitempty"`
+	// Profile is the name of the hardening profile.
+	Profile string `json:"profile,omitempty"`
+	// Range that is leased; Leased tells that this container holds the lease (or its share of it).
+	Range  userns.Range `json:"range"`
+	Leased bool         `json:"leased,omitempty"`
+	// UserNamespace is the inode of the container's user namespace, as read from the kernel.
+	UserNamespace uint64 `json:"userNamespace,omitempty"`
+	// InitPID and InitStart name the container's first process.
+	InitPID   int    `json:"initPid,omitempty"`
+	InitStart uint64 `json:"initStart,omitempty"`
+	// WorkDir is the overlay work directory of our own beside the engine's upper directory, removed at delete.
+	WorkDir string `json:"workDir,omitempty"`
+	// RootHow says how the root is shown through the range.
+	RootHow string `json:"rootHow,omitempty"`
+	// Cgroup names the container's cgroup once it is ours, so that a half-made container can be removed.
+	Cgroup *cgroups.Cgroup `json:"cgroup,omitempty"`
+	// Created is when create was through.
+	Created time.Time `json:"created,omitzero"`
+	// Changes is what the rules did to the request, in order; every later exec and update adds none.
+	Changes []harden.Change `json:"changes,omitempty"`
+	// Policy that create judged with: exec and update judge with the same.
+	Policy harden.Policy `json:"policy"`
+	// Spec is the hardened spec, with the caller's paths.
+	Spec *specs.Spec `json:"spec,omitempty"`
+}
+
+// writeRecord replaces the record atomically: a reader sees the old one or the new one.
+func writeRecord(dir string, rec *Record) error {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("write record of %q: %w", rec.ID, err)
+	}
+	if err := writeAtomic(filepath.Join(dir, recordFile), b); err != nil {
+		return fmt.Errorf("write record of %q: %w", rec.ID, err)
+	}
+	return nil
+}
+
+// writeAtomic writes beside the target and renames. The state directory is a tmpfs and the state is worthless after a
+// power cut, so nothing is synced.
+func writeAtomic(path string, data []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+	}
+	return err
+}
+
+// readRecord reads the record of a container. [ErrNotExist] means that there is no such container; a directory that
+// another runtime made, or that a crash left empty, has its own error.
+func (r *Runtime) readRecord(id string) (*Record, error) {
+	dir, err := r.dir(id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := readBounded(filepath.Join(dir, recordFile), maxRecord)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, missingRecord(dir, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load container %q: %w", id, err)
+	}
+	rec := &Record{}
+	if err := json.Unmarshal(b, rec); err != nil {
+		return nil, fmt.Errorf("load container %q: %s in %q is damaged: %w", id, recordFile, dir, err)
+	}
+	if rec.Version < 1 || rec.Version > recordVersion {
+		return nil, fmt.Errorf("load container %q: its record has version %d, this program knows up to %d: use the newer program", id, rec.Version, recordVersion)
+	}
+	if rec.ID != id {
+		return nil, fmt.Errorf("load container %q: its record belongs to %q", id, rec.ID)
+	}
+	return rec, nil
+}
+
+// errHalfMade is a directory that a killed create left before it wrote its record. Delete removes it.
+var errHalfMade = errors.New("its create was cut short; delete --force removes it")
+
+// errForeign is a directory of another runtime: engines share one root between runtimes.
+var errForeign = errors.New("it belongs to another runtime")
+
+func missingRecord(dir, id string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNotExist
+	}
+	if err != nil {
+		return fmt.Errorf("load container %q: %w", id, err)
+	}
+	for _, e := range entries {
+		if e.Name() != lockFile && e.Name() != recordFile+".new" {
+			return fmt.Errorf("load container %q: %w: %q has no %s", id, errForeign, dir, recordFile)
+		}
+	}
+	return fmt.Errorf("load container %q: %w", id, errHalfMade)
+}
+
+// readBounded reads a regular file that is not larger than limit.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > limit {
+		return nil, fmt.Errorf("read %q: not a regular file of at most %d bytes", path, limit)
+	}
+	b := make([]byte, st.Size())
+	n, err := readFull(f, b)
+	return b[:n], err
+}
+
+func readFull(f *os.File, b []byte) (int, error) {
+	n := 0
+	for n < len(b) {
+		m, err := f.Read(b[n:])
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,220 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+	"github.com/bulkhead-runtime/bulkhead/userns"
+)
+
+// stage clones the root and the bind sources from the files that were judged, shows them through the range, and puts
+// them into a mount namespace that only this process and the container's init share. libcontainer gets only these
+// paths, so nothing that was judged is looked up again by name; and a crash leaves no mount behind, because the last
+// process takes the namespace with it.
+func (c *creation) stage() error {
+	place := filepath.Join(c.Config.StateDir, "stage")
+	if err := os.MkdirAll(place, 0o700); err != nil {
+		return fmt.Errorf("make staging directory: %w", err)
+	}
+	if err := mountStage(place, c.rec.Range.Start); err != nil {
+		return err
+	}
+	ns, err := c.mappingNamespace()
+	if err != nil {
+		return err
+	}
+	if ns != nil {
+		defer ns.Close()
+	}
+	// The spec that libcontainer gets differs from the hardened one in these paths only.
+	launched := *c.hardened
+	root := *c.hardened.Root
+	launched.Root, launched.Mounts = &root, slices.Clone(c.hardened.Mounts)
+	if err := c.stageRoot(place, launched.Root, ns); err != nil {
+		return err
+	}
+	for i := range launched.Mounts {
+		if err := c.stageMount(place, i, &launched.Mounts[i], ns); err != nil {
+			return fmt.Errorf("prepare mount %q of %q: %w", launched.Mounts[i].Destination, c.o.ID, err)
+		}
+	}
+	c.launched = &launched
+	return nil
+}
+
+// enterPrivateMounts gives this thread a mount namespace of its own. The goroutine stays on this thread for good:
+// libcontainer forks the container's init from it, and unshare(2) changes only the calling thread. It comes before
+// anything is resolved, because a mount can be cloned only in the namespace that it was opened in (open_tree(2)).
+//
+// Propagation is slave: what the host unmounts goes, what is mounted here stays here.
+func enterPrivateMounts() error {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a private mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("make a private mount namespace: %w", err)
+	}
+	return nil
+}
+
+// mountStage mounts a small tmpfs at place. It is 0710 with the range's first ID as its group: the container's root walks
+// through it, no other user of the host does.
+func mountStage(place string, gid uint32) error {
+	data := "mode=0710,size=1m,nr_inodes=16k,gid=" + strconv.FormatUint(uint64(gid), 10)
+	if err := unix.Mount("bulkhead", place, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, data); err != nil {
+		return fmt.Errorf("mount staging tmpfs at %q: %w", place, err)
+	}
+	return nil
+}
+
+// mappingNamespace is the user namespace whose mapping idmapped mounts carry; nil when the caller brought its own user
+// namespace, because then the caller has shifted everything already.
+func (c *creation) mappingNamespace() (*os.File, error) {
+	if c.rec.Range.Size == 0 {
+		return nil, nil //nolint:nilnil // no namespace is a valid answer
+	}
+	return userns.NewNamespace(c.rec.Range)
+}
+
+// stageRoot shows the root filesystem through the range. Its work directory is in the record before it is made.
+func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error {
+	path := filepath.Join(place, "rootfs")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return fmt.Errorf("make staging directory: %w", err)
+	}
+	var mnt *os.File
+	var err error
+	if ns == nil {
+		c.rec.RootHow = "as the caller mapped it"
+		mnt, err = userns.Clone(c.resolved.Root(), nil, true)
+	} else {
+		var shifted *userns.Shifted
+		shifted, err = userns.ShiftRoot(c.resolved.Root(), c.rec.Range, ns, c.keepWorkDir)
+		if err == nil {
+			mnt, c.rec.RootHow = shifted.Mount, shifted.How
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
+	}
+	defer mnt.Close()
+	// An image's device nodes open nothing: a container's devices are bind-mounted into its /dev.
+	if err := userns.SetAttr(mnt, unix.MOUNT_ATTR_NODEV, 0, true); err != nil {
+		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
+	}
+	if err := userns.Attach(mnt, path); err != nil {
+		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
+	}
+	root.Path = path
+	return nil
+}
+
+func (c *creation) keepWorkDir(path string) error {
+	c.rec.WorkDir = path
+	return writeRecord(c.dir, c.rec)
+}
+
+// stageMount clones one bind source into the staging place and points the mount at it.
+func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) error {
+	if !bundle.IsBind(*m) {
+		return nil
+	}
+	f, src, err := c.source(i)
+	if err != nil {
+		return err
+	}
+	recursive := slices.Contains(m.Options, "rbind")
+	mnt, err := cloneSource(f, src, m, ns, recursive)
+	if err != nil {
+		return err
+	}
+	defer mnt.Close()
+	if err := userns.SetAttr(mnt, mountAttrs(m.Options), 0, true); err != nil {
+		return err
+	}
+	path := filepath.Join(place, strconv.Itoa(i))
+	if err := makeTarget(path, src.Kind == "dir"); err != nil {
+		return err
+	}
+	if err := userns.Attach(mnt, path); err != nil {
+		return err
+	}
+	m.Source = path
+	m.UIDMappings, m.GIDMappings = nil, nil
+	m.Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "idmap" || o == "ridmap" })
+	return nil
+}
+
+// source is the open file of a mount of the hardened spec. The rules keep the order and number of the caller's mounts,
+// and this checks it, because a source that belongs to another mount would be a hole.
+func (c *creation) source(i int) (*os.File, bundle.Source, error) {
+	src := c.policy.Facts.Sources[min(i, len(c.policy.Facts.Sources)-1)]
+	if i >= len(c.asked.Mounts) || c.asked.Mounts[i].Destination != c.hardened.Mounts[i].Destination || !src.Bind {
+		return nil, src, errors.New("BUG: the rules moved a bind mount")
+	}
+	f := c.resolved.Source(i)
+	if f == nil {
+		return nil, src, errors.New("BUG: the source was not resolved")
+	}
+	return f, src, nil
+}
+
+// cloneSource makes the detached mount of a bind source. What takes no idmapped mount is mounted as it is only where
+// ownership does not matter: read-only, or a directory that everybody may write (a shared /dev/shm of an engine).
+func cloneSource(f *os.File, src bundle.Source, m *specs.Mount, ns *os.File, recursive bool) (*os.File, error) {
+	mnt, err := userns.Clone(f, ns, recursive)
+	if err == nil || ns == nil {
+		return mnt, err
+	}
+	everybody := src.Kind == "dir" && src.Mode&0o1777 == 0o1777
+	readonly := mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0
+	if src.Kind == "char" || readonly || everybody {
+		return userns.Clone(f, nil, recursive)
+	}
+	return nil, fmt.Errorf("%s at %q takes no idmapped mount (needs one of ext4, xfs, btrfs, tmpfs): %w", src.FSType, src.Path, err)
+}
+
+// mountAttrs is what of a mount's options becomes locked on the staged clone: even a libcontainer that forgot a flag
+// could then not clear it in the container's user namespace (mount_namespaces(7)).
+func mountAttrs(options []string) uint64 {
+	attrs := uint64(0)
+	for _, o := range options {
+		switch o {
+		case "ro", "rro":
+			attrs |= unix.MOUNT_ATTR_RDONLY
+		case "nosuid", "rnosuid":
+			attrs |= unix.MOUNT_ATTR_NOSUID
+		case "nodev", "rnodev":
+			attrs |= unix.MOUNT_ATTR_NODEV
+		case "noexec", "rnoexec":
+			attrs |= unix.MOUNT_ATTR_NOEXEC
+		}
+	}
+	return attrs
+}
+
+func makeTarget(path string, dir bool) error {
+	if dir {
+		return os.Mkdir(path, 0o700)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// unstage lets go of the staged mounts in this process once the container has its own copies.
+func (c *creation) unstage() {
+	_ = unix.Unmount(filepath.Join(c.Config.StateDir, "stage"), unix.MNT_DETACH)
+}

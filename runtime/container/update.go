@@ -1,0 +1,77 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runc/libcontainer/specconv"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/cgroups"
+	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
+)
+
+// Update changes the container's limits, judged by the rules of its create: what is above the profile's ceiling is
+// narrowed, an absent field changes nothing. The kernel is read back afterwards.
+func (r *Runtime) Update(id string, asked *specs.LinuxResources) error {
+	dir, err := r.dir(id)
+	if err != nil {
+		return err
+	}
+	if _, err := r.readRecord(id); err != nil {
+		return err
+	}
+	l, err := lock(dir, id)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	rec, c, err := r.open(id)
+	if err != nil {
+		return err
+	}
+	status, err := c.Status()
+	if err != nil {
+		return fmt.Errorf("update %q: %w", id, err)
+	}
+	if status == libcontainer.Stopped {
+		return fmt.Errorf("update %q: %w", id, libcontainer.ErrNotRunning)
+	}
+	hardened, changes, err := harden.Update(rec.Spec, asked, rec.policy())
+	if err != nil {
+		r.logRefusal("update", id, rec.Bundle, err)
+		return err
+	}
+	if err := r.setLimits(c, hardened); err != nil {
+		return fmt.Errorf("update %q: %w", id, err)
+	}
+	rec.Spec = hardened
+	rec.Changes = append(rec.Changes, changes...)
+	if err := writeRecord(dir, rec); err != nil {
+		return err
+	}
+	return cgroups.Verify(rec.InitPID, cgroups.Want(hardened.Linux.Resources))
+}
+
+// setLimits has libcontainer, the one writer of the cgroup, write all limits of the hardened spec. Devices are left as
+// create set them.
+func (r *Runtime) setLimits(c *libcontainer.Container, hardened *specs.Spec) error {
+	config := c.Config()
+	wanted, err := specconv.CreateCgroupConfig(&specconv.CreateOpts{
+		CgroupName: c.ID(), UseSystemdCgroup: r.SystemdCgroup, Spec: hardened,
+	}, nil)
+	if err != nil {
+		return err
+	}
+	if wanted.Resources == nil || config.Cgroups == nil {
+		return errors.New("BUG: a hardened spec without limits")
+	}
+	devices := config.Cgroups.Resources.Devices
+	cgroup := *config.Cgroups
+	cgroup.Resources = wanted.Resources
+	cgroup.Resources.Devices = devices
+	cgroup.Resources.SkipDevices = true
+	config.Cgroups = &cgroup
+	return c.Set(config)
+}
