@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -17,6 +18,42 @@ func TestBuiltinProfilesAreValid(t *testing.T) {
 		if err := p.Validate(); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+// The strict decoder wants what a site's file is held to: known keys, and a reason beside each number and permission.
+func TestBuiltinFilesAreStrict(t *testing.T) {
+	for _, name := range Names() {
+		data, err := builtinData.ReadFile("data/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var strict Profile
+		if err := decode(data, "profile", &strict, nil); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		if name != DefaultName {
+			if strict.Base != DefaultName {
+				t.Errorf("%q is based on %q, want %q", name, strict.Base, DefaultName)
+			}
+			continue
+		}
+		loose, err := Builtin(name)
+		if err != nil || !reflect.DeepEqual(strict, loose) {
+			t.Errorf("%q reads differently by the strict decoder (%v)", name, err)
+		}
+	}
+}
+
+func TestBuiltinValuesAreTheCallers(t *testing.T) {
+	first, err := Builtin(DefaultName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Capabilities[0].Name = "CAP_SYS_ADMIN"
+	second, err := Builtin(DefaultName)
+	if err != nil || second.Capabilities[0].Name != "CAP_CHOWN" {
+		t.Errorf("a change of one value reached another: %q, %v", second.Capabilities[0].Name, err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -116,7 +115,7 @@ func (d *decoder) name(at *place) string {
 func (d *decoder) value(v reflect.Value, at *place) error {
 	token, err := d.json.Token()
 	if err != nil {
-		return d.errorf("%s ends early: %v", d.name(at), errors.Join(err, io.ErrUnexpectedEOF))
+		return d.errorf("%s ends early: %v", d.name(at), err)
 	}
 	if d.lines != nil {
 		d.lines[at.String()] = d.lineNow()
@@ -139,7 +138,7 @@ func (d *decoder) object(v reflect.Value, token json.Token, at *place) error {
 	t := v.Type()
 	seen := make([]bool, t.NumField())
 	for d.json.More() {
-		key, err := d.key()
+		key, err := d.key(at)
 		if err != nil {
 			return err
 		}
@@ -173,13 +172,21 @@ func field(t reflect.Type, key string) int {
 	return -1
 }
 
-func (d *decoder) key() (string, error) {
+// key reads a key. Messages name it, so it is held to the same form as a string.
+func (d *decoder) key(at *place) (string, error) {
 	token, err := d.json.Token()
 	if err != nil {
-		return "", d.errorf("the key is not readable: %v", err)
+		return "", d.errorf("%s ends early: %v", d.name(at), err)
 	}
 	key, _ := token.(string)
+	if len(key) > maxText || unprintable(key) {
+		return "", d.errorf("key %.64q in %s is not printable text of at most %d bytes", key, d.name(at), maxText)
+	}
 	return key, nil
+}
+
+func unprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // dictionary reads an object of free keys: map[string]string.
@@ -189,7 +196,7 @@ func (d *decoder) dictionary(v reflect.Value, token json.Token, at *place) error
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	for d.json.More() {
-		key, err := d.key()
+		key, err := d.key(at)
 		if err != nil {
 			return err
 		}
@@ -232,7 +239,7 @@ func (d *decoder) scalar(v reflect.Value, token json.Token, at *place) error {
 		if len(s) > maxText {
 			return d.errorf("%s has %d bytes, want at most %d", d.name(at), len(s), maxText)
 		}
-		if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if unprintable(s) {
 			return d.errorf("%s is %q, want printable text on one line", d.name(at), s)
 		}
 		v.SetString(s)

@@ -18,6 +18,7 @@ func TestParseSiteRefuses(t *testing.T) {
 		"key twice":           {"{\"base\": \"default\",\n\"base\": \"restricted\"}", `line 2: key "base" is twice in the profile`},
 		"key twice, escaped":  {"{\"base\": \"default\",\n\"b\\u0061se\": \"restricted\"}", `line 2: key "base" is twice in the profile`},
 		"rule twice":          {"{\"base\": \"default\", \"widened\": {\"user\": \"a b c\",\n\"user\": \"a b c\"}}", `line 2: key "user" is twice in widened`},
+		"key on two lines":    {"{\"base\": \"default\", \"widened\": {\"user\\nx\": \"a b c\"}}", `line 1: key "user\nx" in widened is not printable text of at most 1024 bytes`},
 		"wrong type":          {"{\"base\": \"default\",\n\"capabilities\": \"CAP_CHOWN\"}", `line 2: capabilities is a string, want a list`},
 		"null":                {`{"base": null}`, `line 1: base is null, want a string`},
 		"null profile":        {`null`, `line 1: the profile is null, want an object`},
