@@ -38,6 +38,10 @@ func load(path string) (*specs.Spec, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return parse(data)
+}
+
+func parse(data []byte) (*specs.Spec, []string, error) {
 	spec := new(specs.Spec)
 	notes, err := decode(data, spec)
 	if err != nil {

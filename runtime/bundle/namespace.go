@@ -137,9 +137,14 @@ func kindOfNamespace(clone int) string {
 	return fmt.Sprintf("%#x", clone)
 }
 
-// isHost compares a namespace with the runtime's and with process 1's. The runtime may have been started in a
-// namespace of its own (a unit with PrivateNetwork=); process 1's is still the host's.
+// isHost compares a namespace with the kernel's first ones, the runtime's and process 1's. The runtime may have been
+// started in a namespace of its own (a unit with PrivateNetwork=); process 1's is still the host's. Where the runtime
+// may not look at process 1 (ptrace(2), access mode checking) the other two count.
 func isHost(t specs.LinuxNamespaceType, inode uint64) (bool, error) {
+	// enum init_ns_ino of linux/nsfs.h: MNT_NS_INIT_INO to IPC_NS_INIT_INO.
+	if inode >= 0xEFFFFFF8 && inode <= 0xEFFFFFFF {
+		return true, nil
+	}
 	name := nsFileName(t)
 	files := []string{"/proc/thread-self/ns/" + name, "/proc/1/ns/" + name}
 	if t == specs.PIDNamespace || t == specs.TimeNamespace {
@@ -147,6 +152,9 @@ func isHost(t specs.LinuxNamespaceType, inode uint64) (bool, error) {
 	}
 	for _, file := range files {
 		host, err := inodeAt(file)
+		if file == "/proc/1/ns/"+name && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)) {
+			continue
+		}
 		if err != nil {
 			return false, fmt.Errorf("compare it with %s: %w", file, err)
 		}
