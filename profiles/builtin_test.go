@@ -106,3 +106,14 @@ func BenchmarkProtected(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkParseSite(b *testing.B) {
+	data := []byte(`{"base": "default", "capabilities": [{"name": "CAP_CHOWN", "reason": "r"}],
+		"limits": {"pids": {"default": 100, "reason": "small services"}}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parseSite("site", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

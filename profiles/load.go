@@ -54,10 +54,7 @@ func parseSite(name string, data []byte) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
-	p, err := Builtin(own.Base)
-	if err != nil {
-		return Profile{}, err
-	}
+	p := base // the decoder replaces lists as a whole, so it never writes into those of the base
 	if err := decode(data, "profile", &p, nil); err != nil {
 		return Profile{}, err
 	}

@@ -11,7 +11,7 @@ import (
 func TestParseSiteRefuses(t *testing.T) {
 	rules := strings.Join(RuleIDs(), ", ")
 	for name, c := range map[string]struct{ file, want string }{
-		"unknown key":         {"{\n\"base\": \"default\",\n\"capabilites\": []\n}", `line 3: unknown key "capabilites" in the profile`},
+		"unknown key":         {"{\n\"base\": \"default\",\n\"capabilitys\": []\n}", `line 3: unknown key "capabilitys" in the profile`},
 		"key in another case": {`{"Base": "default"}`, `line 1: unknown key "Base" in the profile`},
 		"unknown nested key":  {"{\"base\": \"default\", \"limits\": {\n\"pids\": {\"max\": 1}}}", `line 2: unknown key "max" in limits.pids`},
 		"unknown in a list":   {"{\"base\": \"default\", \"sysctls\": [\n{\"name\": \"net.a\", \"reason\": \"r\"},\n{\"nam\": 1}]}", `line 3: unknown key "nam" in sysctls[1]`},

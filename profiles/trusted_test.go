@@ -16,7 +16,7 @@ func trustedDir(t *testing.T) string {
 	if os.Geteuid() != 0 {
 		t.Skipf("user %d cannot make files of root", os.Geteuid())
 	}
-	dir, err := os.MkdirTemp("/run", "bulkhead-profiles-")
+	dir, err := os.MkdirTemp("/run", "bulkhead-profiles-") //nolint:usetesting // t.TempDir is below /tmp
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func userMayWrite() []byte {
 func TestLoad(t *testing.T) {
 	dir := trustedDir(t)
 	put(t, dir+"/site.json", "{\n\"base\": \"restricted\",\n\"limits\": {\"pids\": {\"default\": 5, \"reason\": \"tiny\"}}}")
-	put(t, dir+"/typo.json", "{\n\"base\": \"default\",\n\n\n\n\n\"capabilites\": []}")
+	put(t, dir+"/typo.json", "{\n\"base\": \"default\",\n\n\n\n\n\"capabilitys\": []}")
 	put(t, dir+"/default.json", `{"base": "compatible"}`)
 	put(t, dir+"/mine.json", `{"base": "default"}`)
 	put(t, dir+"/large.json", `{"base": "default"}`+strings.Repeat(" ", maxFile))
@@ -158,7 +158,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("a site's file shadows the built-in profile (%v)", err)
 	}
 	for name, want := range map[string]string{
-		"typo":     `load profile "DIR/typo.json": line 7: unknown key "capabilites" in the profile`,
+		"typo":     `load profile "DIR/typo.json": line 7: unknown key "capabilitys" in the profile`,
 		"gone":     `load profile "gone": it is neither built in (compatible, default, restricted) nor in "DIR": is absent`,
 		"mine":     `load profile "mine": read "DIR/mine.json": file "mine.json" belongs to user 1000, want root (0)`,
 		"large":    `load profile "large": read "DIR/large.json": it is larger than 1048576 bytes`,
