@@ -28,7 +28,7 @@ type daemon struct {
 // newDaemonDir makes the directory of a daemon that is to be started.
 func newDaemonDir(t testing.TB) *daemon {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "bhd-")
+	dir, err := os.MkdirTemp("/tmp", "bhd-") //nolint:usetesting // sockets need a short path
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,20 @@ func (d *daemon) alive() error {
 	default:
 		return nil
 	}
+}
+
+// untilReady polls until the daemon answers, has ended, or a generous time is over.
+func (d *daemon) untilReady(name string, probe func() error) error {
+	var err error
+	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err := d.alive(); err != nil {
+			return err
+		}
+		if err = probe(); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("wait for %s: %w\n%s", name, err, d.logTail())
 }
 
 func (d *daemon) logTail() string {

@@ -85,7 +85,7 @@ func (d *dockerd) get(t testing.TB, url string) string {
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
 		data, err := io.ReadAll(resp.Body)
 		page = strings.TrimSpace(string(data))
 		return err

@@ -18,7 +18,8 @@ type scenario struct {
 func TestDocker(t *testing.T) {
 	requireRoot(t)
 	requireProgram(t, "dockerd", "ip", "iptables", "nsenter", "busybox", "debootstrap")
-	scenarios := slices.Concat(runScenarios, execScenarios, fileScenarios, networkScenarios, lifecycleScenarios)
+	scenarios := slices.Concat(runScenarios, execScenarios, fileScenarios, networkScenarios, lifecycleScenarios,
+		limitScenarios, refusalScenarios, grantScenarios, serviceScenarios)
 	for _, runtime := range runtimes() {
 		t.Run(runtime, func(t *testing.T) {
 			d := dockerWith(t, runtime)

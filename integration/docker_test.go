@@ -51,7 +51,7 @@ func startDockerd(t testing.TB, settings map[string]any) *dockerd {
 	d := &dockerd{daemon: newDaemonDir(t), client: dockerClient(t), loaded: map[string]bool{}}
 	config := map[string]any{
 		"data-root": d.dir + "/lib", "exec-root": d.dir + "/run", "pidfile": d.dir + "/pid",
-		"hosts": []string{"unix://" + d.socket()}, "storage-driver": "overlay2",
+		"hosts": []string{"unix://" + d.socket(), "unix:///run/docker.sock"}, "storage-driver": "overlay2",
 		"cgroup-parent": d.cgroup, "exec-opts": []string{"native.cgroupdriver=cgroupfs"},
 		"runtimes": runtimeTable(t), "shutdown-timeout": 5, "debug": true,
 		// A range of its own: the host's network may use the default ones.
@@ -64,39 +64,38 @@ func startDockerd(t testing.TB, settings map[string]any) *dockerd {
 	if err == nil {
 		err = os.WriteFile(d.dir+"/daemon.json", data, 0o600)
 	}
-	if err == nil {
-		err = os.Mkdir(d.dir+"/etc", 0o700)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	// dockerd keeps a key in /etc/docker whatever its configuration says: give it a private one if the host has any.
-	setup := "if [ -d /etc/docker ]; then mount --bind " + d.dir + "/etc /etc/docker; fi"
-	args := []string{"dockerd", "--config-file", d.dir + "/daemon.json"}
-	if _, err := os.Stat("/etc/docker"); err != nil {
-		args = append(args, "--deprecated-key-path="+d.dir+"/etc/key.json")
-	}
-	d.start(t, setup, args...)
-	if err := d.ready(t); err != nil {
+	d.start(t, dockerSetup, "dockerd", "--config-file", d.dir+"/daemon.json")
+	if err := d.ready(); err != nil {
 		_ = d.stop()
 		t.Fatalf("start dockerd: %v", err)
 	}
 	return d
 }
 
-func (d *dockerd) ready(t testing.TB) error {
-	var failed error
-	eventually(t, "dockerd", func() error {
-		if failed = d.alive(); failed != nil {
-			return nil
-		}
+// dockerSetup makes dockerd's mount namespace look like a host with Docker and nothing else, and leaves the host's own
+// alone: a /run of its own with the well-known socket, but with the host's leases, which are one table for the whole
+// host; a private /etc/docker; and other names for / and /run, as an attacker would like them.
+const dockerSetup = `
+mkdir -p etc leases alias/root alias/run /run/bulkhead
+if [ -d /etc/docker ]; then mount --bind etc /etc/docker; fi
+mount --bind /run/bulkhead leases
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/bulkhead
+mount --move leases /run/bulkhead
+mount --bind / alias/root
+mount --bind /run alias/run`
+
+func (d *dockerd) ready() error {
+	return d.untilReady("dockerd", func() error {
 		out, err := d.command("info").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("docker info: %w: %s", err, out)
 		}
 		return nil
 	})
-	return failed
 }
 
 func runtimeTable(t testing.TB) map[string]any {

@@ -46,13 +46,13 @@ var services = recipe{name: "services", from: "debian", script: `
 root=$1
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"; chmod 755 "$root/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-mount -t proc proc "$root/proc"
+mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"
 mkdir -p "$root/etc/postgresql-common"; echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 chroot "$root" apt-get -qq update
 chroot "$root" apt-get -qq -y --no-install-recommends install nginx-light redis-server postgresql gosu sudo iputils-ping
 chroot "$root" apt-get clean
-umount "$root/proc"
+umount "$root/proc"; umount -l "$root/dev"
 rm -rf "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d"
 : >"$root/etc/resolv.conf"
 ln -sf /dev/stdout "$root/var/log/nginx/access.log"; ln -sf /dev/stderr "$root/var/log/nginx/error.log"
@@ -95,14 +95,14 @@ func imageTar(t testing.TB, name string) string {
 // cook runs a recipe in a directory beside the result, and moves the result to its place last.
 func cook(t testing.TB, r recipe, base, tar string, env ...string) {
 	t.Helper()
-	dir, err := os.MkdirTemp(filepath.Dir(tar), "cook-")
+	dir, err := os.MkdirTemp(filepath.Dir(tar), "cook-") //nolint:usetesting // on the file system of the cache, so that the last step is a rename
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	script := `set -eu; root=$1/root; mkdir "$root"; chmod 755 "$root"; [ -z "$2" ] || tar -xf "$2" -C "$root" --numeric-owner
 	sh -euc "$3" sh "$root" >"$1/log" 2>&1 || { tail -30 "$1/log" >&2; exit 1; }
-	tar -cf "$1/tar" -C "$root" --numeric-owner --exclude='./dev/*' . && mv "$1/tar" "$4"`
+	tar -cf "$1/tar" -C "$root" --numeric-owner --one-file-system --exclude='./dev/*' . && mv "$1/tar" "$4"`
 	cmd := exec.Command("sh", "-c", script, "sh", dir, base, r.script, tar)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}

@@ -78,12 +78,7 @@ func checkHardened(t testing.TB, pid int) {
 			t.Errorf("the container process has the host's %s namespace", ns)
 		}
 	}
-	for _, l := range []struct{ controller, file string }{{"pids", "pids.max"}, {"memory", memoryLimitFile()}} {
-		got := cgroupValue(t, pid, l.controller, l.file)
-		if n, err := strconv.ParseInt(got, 10, 64); err != nil || n <= 0 || n > hostMemory(t) {
-			t.Errorf("%s is %q, want a bound", l.file, got)
-		}
-	}
+	checkBounded(t, pid)
 }
 
 // onlyMapping parses an ID map that must have one line and begin with ID 0.
@@ -171,4 +166,45 @@ func processState(pid string) string {
 	}
 	_, rest, _ := strings.Cut(string(data), ") ")
 	return rest[:min(1, len(rest))]
+}
+
+func trimmed(s string) string { return strings.TrimSpace(s) }
+
+// limitLine is the line of /proc/PID/limits that begins with name, with a colon after the name.
+func limitLine(limits, name string) string {
+	for _, line := range strings.Split(limits, "\n") {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return name + ":" + rest
+		}
+	}
+	return ""
+}
+
+// checkBounded asserts the ceilings of the default profile in the kernel's own files.
+func checkBounded(t testing.TB, pid int) {
+	t.Helper()
+	number := func(controller, file string) int64 {
+		got := cgroupValue(t, pid, controller, file)
+		n, err := strconv.ParseInt(got, 10, 64)
+		if err != nil || n <= 0 {
+			t.Errorf("%s is %q, want a bound", file, got)
+		}
+		return n
+	}
+	if n := number("pids", "pids.max"); n > 32768 {
+		t.Errorf("pids.max is %d, want at most 32768", n)
+	}
+	if n := number("memory", memoryLimitFile()); n > hostMemory(t) {
+		t.Errorf("%s is %d, above the host's memory", memoryLimitFile(), n)
+	}
+	if unified() {
+		if got := cgroupValue(t, pid, "cpu", "cpu.max"); strings.HasPrefix(got, "max") {
+			t.Errorf("cpu.max is %q, want a bound", got)
+		}
+		return
+	}
+	number("cpu", "cpu.cfs_quota_us")
+	if n := number("cpu", "cpu.shares"); n > 65536 {
+		t.Errorf("cpu.shares is %d, want at most 65536", n)
+	}
 }

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // requireRoot skips a test that starts containers for anybody but root.
-func requireRoot(t *testing.T) {
+func requireRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("integration tests start engines and containers: run them as root")
@@ -46,7 +46,7 @@ func requireRoot(t *testing.T) {
 
 // requireProgram fails without one of the programs that `make deps` installs: a missing engine must not pass for a
 // tested one.
-func requireProgram(t *testing.T, names ...string) {
+func requireProgram(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if _, err := exec.LookPath(name); err != nil {
@@ -86,10 +86,8 @@ func runtimePath(t testing.TB, name string) string {
 	if name == "bulkhead" {
 		return bulkheadBin(t)
 	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is missing, run `make deps`: %v", name, err)
-	}
+	requireProgram(t, name)
+	path, _ := exec.LookPath(name)
 	return path
 }
 

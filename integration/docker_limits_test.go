@@ -1,0 +1,84 @@
+package integration
+
+import (
+	"strconv"
+	"testing"
+)
+
+var limitScenarios = []scenario{
+	{"limits/asked", false, func(t *testing.T, d *docker) {
+		id := d.container(t, "-m", "64m", "--pids-limit", "50", "--cpus", "0.5", "--cpu-shares", "512", "--cpuset-cpus", "0", "busybox", "sleep", "1000")
+		pid := d.pid(t, id)
+		equal(t, "memory", cgroupValue(t, pid, "memory", memoryLimitFile()), "67108864")
+		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "50")
+		equal(t, "cores", statusOf(t, pid)["Cpus_allowed_list"], "0")
+		if unified() {
+			equal(t, "cpu time", cgroupValue(t, pid, "cpu", "cpu.max"), "50000 100000")
+			return
+		}
+		equal(t, "cpu time", cgroupValue(t, pid, "cpu", "cpu.cfs_quota_us"), "50000")
+		equal(t, "cpu weight", cgroupValue(t, pid, "cpu", "cpu.shares"), "512")
+	}},
+	{"limits/pids-hold", false, func(t *testing.T, d *docker) {
+		r := d.tryRun(t, "--pids-limit", "8", "busybox", "sh", "-c", "for i in $(seq 20); do sleep 3 & done; wait")
+		refused(t, r, "can't fork")
+	}},
+	{"limits/update", false, func(t *testing.T, d *docker) {
+		id := d.container(t, "-m", "64m", "--pids-limit", "50", "busybox", "sleep", "1000")
+		d.do(t, "update", "-m", "96m", "--memory-swap", "96m", "--pids-limit", "70", "--cpus", "0.25", id)
+		pid := d.pid(t, id)
+		equal(t, "memory", cgroupValue(t, pid, "memory", memoryLimitFile()), "100663296")
+		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "70")
+		d.do(t, "update", "--pids-limit", "60", id)
+		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "60")
+		equal(t, "memory after an update of pids", cgroupValue(t, pid, "memory", memoryLimitFile()), "100663296")
+	}},
+	{"limits/ulimit", false, func(t *testing.T, d *docker) {
+		out := d.run(t, "--ulimit", "nofile=100:200", "--ulimit", "stack=1048576:2097152", "busybox", "sh", "-c", "ulimit -n; ulimit -Hn; ulimit -s")
+		equal(t, "limits", out, "100\n200\n1024")
+	}},
+	{"limits/sysctl", false, func(t *testing.T, d *docker) {
+		out := d.run(t, "--sysctl", "net.core.somaxconn=777", "--sysctl", "kernel.shmmni=1234", "--sysctl", "net.ipv4.ip_forward=0",
+			"busybox", "cat", "/proc/sys/net/core/somaxconn", "/proc/sys/kernel/shmmni", "/proc/sys/net/ipv4/ip_forward")
+		equal(t, "values", out, "777\n1234\n0")
+	}},
+	{"limits/ping-as-a-user", false, func(t *testing.T, d *docker) {
+		d.image(t, "services")
+		d.run(t, "services", "ping", "-c", "1", "127.0.0.1")
+	}},
+	{"limits/default", true, func(t *testing.T, d *docker) {
+		pid := d.pid(t, d.container(t, "busybox", "sleep", "1000"))
+		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "4096")
+		limits := procFile(t, pid, "limits")
+		for name, want := range map[string]string{"Max core file size": "1 1 bytes", "Max open files": "1048576 1048576 files"} {
+			equal(t, name, parseStatus(limitLine(limits, name))[name], want)
+		}
+		checkBounded(t, pid)
+	}},
+	{"limits/beyond-the-ceiling", true, func(t *testing.T, d *docker) {
+		id := d.container(t, "-m", "100000g", "--memory-swap", "-1", "--pids-limit", "-1", "--oom-score-adj", "-900", "--oom-kill-disable",
+			"--cpu-shares", "262144", "--ulimit", "core=-1", "busybox", "sleep", "1000")
+		pid := d.pid(t, id)
+		checkBounded(t, pid)
+		score, err := strconv.Atoi(trimmed(procFile(t, pid, "oom_score_adj")))
+		if err != nil || score < 0 {
+			t.Errorf("oom_score_adj is %d: %v, want 0 or above", score, err)
+		}
+		if !unified() {
+			equal(t, "oom_kill_disable", cgroupValue(t, pid, "memory", "memory.oom_control")[:len("oom_kill_disable 0")], "oom_kill_disable 0")
+		}
+		equal(t, "core", parseStatus(limitLine(procFile(t, pid, "limits"), "Max core file size"))["Max core file size"], "1 1 bytes")
+	}},
+	{"limits/update-cannot-widen", true, func(t *testing.T, d *docker) {
+		id := d.container(t, "-m", "64m", "--pids-limit", "50", "busybox", "sleep", "1000")
+		pid := d.pid(t, id)
+		for _, args := range [][]string{
+			{"--pids-limit", "-1"}, {"--memory", "-1", "--memory-swap", "-1"}, {"--memory", "100000g", "--memory-swap", "-1"}, {"--pids-limit", "4000000"},
+			{"--cpus", "0"}, {"--cpu-shares", "262144"},
+		} {
+			// Refused or narrowed: what counts is what the kernel has afterwards.
+			d.try(t, append(append([]string{"update"}, args...), id)...)
+			checkBounded(t, pid)
+		}
+	}},
+}

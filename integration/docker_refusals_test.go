@@ -1,0 +1,95 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What is dangerous whoever asks is refused with the rule's name, and Docker says 125: its own "run" failed.
+var refusalScenarios = []scenario{
+	{"refused/host-namespaces", true, func(t *testing.T, d *docker) {
+		for _, option := range []string{"--pid=host", "--network=host", "--ipc=host"} {
+			d.refusedRun(t, "rule namespaces", option)
+		}
+	}},
+	{"refused/host-directories", true, func(t *testing.T, d *docker) {
+		for _, path := range []string{"/", "/proc", "/sys", "/dev", "/root", "/run", "/run/bulkhead", "/etc/shadow", "/proc/1/root", "/sys/fs/cgroup", "/var/run"} {
+			d.refusedRun(t, "rule mounts", "-v", path+":/host")
+			d.refusedRun(t, "rule mounts", "-v", path+":/host:ro")
+		}
+	}},
+	{"refused/engine-socket", true, func(t *testing.T, d *docker) {
+		for _, path := range []string{"/run/docker.sock", "/var/run/docker.sock", d.socket(), d.dir + "/run/containerd/containerd.sock"} {
+			d.refusedRun(t, "rule mounts", "-v", path+":/var/run/docker.sock")
+		}
+	}},
+	{"refused/aliases", true, func(t *testing.T, d *docker) {
+		dir := t.TempDir()
+		for name, target := range map[string]string{"root": "/", "sock": "/run/docker.sock", "up": dir + "/../../../..", "chain": "root"} {
+			if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			d.refusedRun(t, "rule mounts", "-v", filepath.Join(dir, name)+":/host")
+		}
+		// Bind mounts of / and /run that dockerd's own mount namespace has: see startDockerd.
+		for _, alias := range []string{"/alias/root", "/alias/root/root", "/alias/root/etc/shadow", "/alias/run", "/alias/run/docker.sock", "/alias"} {
+			d.refusedRun(t, "rule mounts", "-v", d.dir+alias+":/host")
+		}
+	}},
+	{"narrowed/system-directories", true, func(t *testing.T, d *docker) {
+		for _, path := range []string{"/usr", "/bin", "/lib", "/opt", "/srv", "/home"} {
+			r := d.tryRun(t, "-v", path+":/host", "busybox", "sh", "-c", "ls /host >/dev/null && touch /host/new")
+			refused(t, r, "Read-only file system")
+			if _, err := os.Lstat(path + "/new"); err == nil {
+				_ = os.Remove(path + "/new")
+				t.Errorf("a container wrote to %s", path)
+			}
+		}
+		equal(t, "a file of /etc", d.run(t, "-v", "/etc/os-release:/etc/os-release:ro", "busybox", "sh", "-c", "test -s /etc/os-release; echo $?"), "0")
+	}},
+	{"narrowed/bind-options", true, func(t *testing.T, d *docker) {
+		dir := sharedDir(t)
+		mounts := d.run(t, "-v", dir+":/a", "-v", dir+":/b:ro,rslave", "--tmpfs", "/c:exec,suid,dev", "busybox", "cat", "/proc/mounts")
+		for _, at := range []string{"/a", "/b", "/c"} {
+			options := mountOptions(mounts, at)
+			for _, want := range []string{"nosuid", "nodev"} {
+				if !strings.Contains(options, want) {
+					t.Errorf("options of %s are %q, want %s", at, options, want)
+				}
+			}
+		}
+		d.refusedRun(t, "rule mounts", "-v", dir+":/a:rshared")
+	}},
+	{"refused/user-outside-the-range", true, func(t *testing.T, d *docker) {
+		d.refusedRun(t, "rule user", "--user", "70000")
+		d.refusedRun(t, "rule user", "--user", "0:70000")
+		d.refusedRun(t, "rule user", "--group-add", "70000")
+	}},
+	{"refused/leaves-nothing", true, func(t *testing.T, d *docker) {
+		d.refusedRun(t, "rule namespaces", "--pid=host", "--name", "refused-once")
+		// The same name can be used at once, and so can the daemon.
+		equal(t, "afterwards", d.run(t, "--name", "refused-once", "busybox", "echo", "fine"), "fine")
+	}},
+}
+
+// refusedRun asserts that a container with these options is refused by a rule. Docker must not take the refusal for a
+// program that is missing (127) or not to be executed (126).
+func (d *docker) refusedRun(t *testing.T, rule string, options ...string) {
+	t.Helper()
+	r := d.tryRun(t, append(options, "busybox", "true")...)
+	equal(t, "exit status with "+strings.Join(options, " "), r.code, 125)
+	refused(t, r, "refused by profile", "("+rule+")")
+}
+
+// mountOptions are the options of the last mount at a path in /proc/mounts.
+func mountOptions(mounts, at string) string {
+	options := ""
+	for _, line := range strings.Split(mounts, "\n") {
+		if f := strings.Fields(line); len(f) > 3 && f[1] == at {
+			options = f[3]
+		}
+	}
+	return options
+}
