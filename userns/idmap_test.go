@@ -54,8 +54,8 @@ func TestCloneOfAFile(t *testing.T) {
 func TestCloneNamesTheMountThatRefuses(t *testing.T) {
 	dir := ownMounts(t)
 	ns := namespace(t, testRange)
-	mkdirs(t, dir+"/src/a", dir+"/src/sys")
-	must(t, unix.Mount("tmpfs", dir+"/src/a", "tmpfs", 0, ""))
+	mkdirs(t, dir+"/src/a", dir+"/src/sys", dir+"/other")
+	must(t, unix.Mount(dir+"/other", dir+"/src/a", "", unix.MS_BIND, ""))
 	must(t, unix.Mount("sysfs", dir+"/src/sys", "sysfs", 0, ""))
 	src := openPath(t, dir+"/src")
 	_, err := Clone(src, ns, true)

@@ -80,9 +80,9 @@ func setDir(fs int, key string, dir *os.File) error {
 }
 
 // kernelSays adds what the kernel wrote into the log of the file system context (fsopen(2)). EINVAL is also how a kernel
-// answers that does not know the option, takes no files, or takes no detached mounts.
+// answers that does not know the option or takes no detached mounts; EOPNOTSUPP is that of one that takes no files here (seen on 6.1).
 func kernelSays(fs *os.File, doing string, err error) error {
-	old := errors.Is(err, unix.EINVAL)
+	old := errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP)
 	var lines []string
 	buf := make([]byte, 1024)
 	for {

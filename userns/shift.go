@@ -31,10 +31,11 @@ func (s Shifted) Close() error {
 // second overlay is made of idmapped clones of its layers, with a work directory of ours beside the upper one. The clones
 // of the layers are reachable by no path when ShiftRoot returns.
 //
+// before, when not nil, is called with the path of the work directory before anything is made there, so that the caller
+// can write down what a crash leaves; its error stops everything. Without a work directory it is not called.
+//
 // The calling goroutine must be locked to a thread whose mount namespace is its own and receives only (MS_SLAVE), and root
 // must have been opened there: on older kernels the layers are attached for a moment on top of root.
-// before, when not nil, is called with the path of the work directory before it is made, so that the caller can
-// remember what to remove; its error stops everything.
 //
 // Not guaranteed: mount attributes (nosuid, nodev: [SetAttr]); coherence with another live mount of the same upper
 // directory (the kernel calls that undefined); two containers at once on one upper directory.

@@ -1,6 +1,7 @@
 package userns
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -105,9 +106,18 @@ func (i image) mount(t testing.TB, lower ...string) *os.File {
 func shift(t testing.TB, root *os.File, r Range, ways []overlayWay) (*Shifted, string) {
 	t.Helper()
 	s, err := shiftOverlay(root, r, namespace(t, r), nil, ways)
+	skipOnOldKernel(t, err)
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s, attach(t, s.Mount)
+}
+
+// skipOnOldKernel skips a test of one way of mounting that the kernel does not know.
+func skipOnOldKernel(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errOldKernel) {
+		t.Skip(err)
+	}
 }
 
 func attach(t testing.TB, mnt *os.File) string {
