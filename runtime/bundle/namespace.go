@@ -146,9 +146,9 @@ func isHost(t specs.LinuxNamespaceType, inode uint64) (bool, error) {
 		return true, nil
 	}
 	name := nsFileName(t)
-	files := []string{"/proc/thread-self/ns/" + name, "/proc/1/ns/" + name}
+	files := []string{"/proc/thread-self/ns/" + name, "/proc/self/ns/" + name, "/proc/1/ns/" + name}
 	if t == specs.PIDNamespace || t == specs.TimeNamespace {
-		files = append(files, "/proc/thread-self/ns/"+name+"_for_children")
+		files = append(files, files[0]+"_for_children")
 	}
 	for _, file := range files {
 		host, err := inodeAt(file)

@@ -32,13 +32,6 @@ func mustResolve(t testing.TB, spec *specs.Spec, dir string, o Options) *Resolve
 	return r
 }
 
-func TestResolveSmoke(t *testing.T) {
-	spec, dir := specWith(t, bindOf("/etc/hostname"), specs.Mount{Destination: "/proc", Type: "proc", Source: "proc"}, bindOf("/"))
-	spec.Linux.Namespaces = []specs.LinuxNamespace{{Type: "network", Path: "/proc/self/ns/net"}, {Type: "pid"}, {Type: "user", Path: "/proc/self/ns/user"}, {Type: "ipc", Path: "/proc/self/ns/net"}}
-	r := mustResolve(t, spec, dir, Options{Protected: []ProtectedPath{{Path: "/etc", Class: "readonly", Why: "w"}, {Path: "/nope", Class: "refused"}}})
-	t.Logf("%+v", r.Facts)
-}
-
 func BenchmarkResolve(b *testing.B) {
 	spec, dir := specWith(b, bindOf("/etc/hostname"), bindOf("/etc/hosts"), bindOf("/etc/resolv.conf"))
 	var table []ProtectedPath
