@@ -154,7 +154,8 @@ type Limits struct {
 type MemoryLimit struct {
 	// DefaultPercent of the host's memory when the caller names no limit.
 	DefaultPercent int64 `json:"defaultPercent"`
-	// ReservePercent of the host's memory, at least ReserveBytes, that no container's limit may reach into.
+	// ReservePercent of the host's memory, at least ReserveBytes, that no container's limit may reach into. It is never
+	// more than half of the host: a small device runs containers too.
 	ReservePercent int64  `json:"reservePercent"`
 	ReserveBytes   int64  `json:"reserveBytes"`
 	Reason         string `json:"reason"`

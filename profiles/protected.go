@@ -14,15 +14,18 @@ type ProtectedEntry struct {
 	//   - "engine": as refused, but for the files that the engine made for this very container.
 	//   - "readonly": it, and everything below it, is never writable.
 	//   - "self": the directory itself is never writable. What is below it is an ordinary volume.
-	// The most specific entry counts where one path is below another.
+	//
+	// Each entry counts on its own: where one lies below another, both do.
 	Class string `json:"class"`
 	// Why in a few words, for the refusal.
 	Why string `json:"why"`
 }
 
 // Protected is the table of protected host paths. It is the same for every profile; a site's profile opens single
-// paths with [Mounts.AllowedSources]. Directories above a refused path are not listed: binding one brings the refused
-// path along, so the rule judges them by it.
+// paths with [Mounts.AllowedSources].
+//
+// Directories above an entry are not listed: binding one brings the entry along, so the rule judges them by it. That is
+// also why nothing refused may lie in a directory that containers usually bind read-only, such as /var/log.
 func Protected() ([]ProtectedEntry, error) {
 	data, err := builtinData.ReadFile("data/protected.json")
 	if err != nil {

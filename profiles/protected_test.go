@@ -6,17 +6,41 @@ import (
 	"testing"
 )
 
-// classOf gives the class of the most specific entry that is path, or that lies above it and takes it along.
+// classOf gives the strictest class of the entries that are the path, or lie above it and take it along.
 func classOf(table []ProtectedEntry, file string) string {
+	found := map[string]bool{}
 	for at := file; ; at = path.Dir(at) {
 		for _, e := range table {
 			match, err := path.Match(e.Path, at)
 			if err == nil && match && (at == file || e.Class != "self" && at != "/") {
-				return e.Class
+				found[e.Class] = true
 			}
 		}
 		if at == "/" {
-			return ""
+			break
+		}
+	}
+	for _, class := range []string{"refused", "engine", "readonly", "self"} {
+		if found[class] {
+			return class
+		}
+	}
+	return ""
+}
+
+// A directory above a refused path is refused too, even read-only.
+func TestUsualReadonlyBindsHoldNothingRefused(t *testing.T) {
+	table, err := Protected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := "/usr /usr/share /etc/ssl/certs /etc/pki/ca-trust /etc/localtime /lib/modules /opt /srv /home /home/ann /tmp /var/log /var/log/pods " +
+		"/var/tmp /var/www /run/udev /run/log /run/systemd/journal"
+	for dir := range strings.FieldsSeq(usual) {
+		for _, e := range table {
+			if (e.Class == "refused" || e.Class == "engine") && strings.HasPrefix(e.Path, dir+"/") {
+				t.Errorf("%s is refused for the sake of %s", dir, e.Path)
+			}
 		}
 	}
 }
@@ -59,9 +83,9 @@ func TestProtectedClasses(t *testing.T) {
 			"/run/docker/netns /var/lib/containers/storage /run/containers /var/lib/kubelet/pods /run/crio /var/lib/rancher",
 		"readonly": "/etc /etc/localtime /etc/resolv.conf /etc/ssl/certs /usr /usr/share/zoneinfo /bin /sbin /lib /lib64 /lib32 " +
 			"/lib/modules /var/spool/cron/crontabs /var/lib/systemd /var/lib/dpkg/info /var/lib/rpm /home/ann/.ssh " +
-			"/home/ann/.ssh/authorized_keys /run/systemd/system /opt/cni/bin /var/log/journal",
+			"/home/ann/.ssh/authorized_keys /home/ann/.bashrc /home/ann/.config/systemd/user /run/systemd/system /opt/cni/bin /var/log/journal",
 		"self": "/opt /srv /home /var /var/lib /var/log /run /tmp /var/tmp",
-		"": "/var/lib/app /var/lib/postgresql/data /var/www /opt/app/data /srv/x /tmp/x /home/ann /home/ann/src /data /mnt/disk " +
+		"": "/var/lib/app /var/lib/postgresql/data /var/www /opt/app/data /srv/x /tmp/x /home/ann /home/ann/src /home/ann/.config/app /data /mnt/disk " +
 			"/run/app.sock /run/user/1000/app /var/log/app /var/log/nginx",
 	} {
 		for file := range strings.FieldsSeq(files) {

@@ -27,25 +27,3 @@ func TestSelect(t *testing.T) {
 		}
 	}
 }
-
-func TestMemoryBounds(t *testing.T) {
-	p, err := Builtin("default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const mib = 1 << 20
-	for _, c := range []struct{ host, byDefault, ceiling int64 }{
-		{0, 0, 0},
-		{-1, 0, 0},
-		{1, 1, 1},
-		{128 * mib, 64 * mib, 64 * mib},      // a small device: never more than half is kept back
-		{512 * mib, 256 * mib, 384 * mib},    // 128 MiB stay
-		{4000 * mib, 2000 * mib, 3800 * mib}, // 5 percent stay
-		{1 << 62, 1 << 61, 1<<62 - 230584300921369395},
-	} {
-		byDefault, ceiling := p.Limits.Memory.Bounds(c.host)
-		if byDefault != c.byDefault || ceiling != c.ceiling {
-			t.Errorf("of %d: got %d and %d, want %d and %d", c.host, byDefault, ceiling, c.byDefault, c.ceiling)
-		}
-	}
-}
