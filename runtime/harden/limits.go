@@ -63,6 +63,7 @@ func judgeLimits(s *specs.Spec, p Policy) []Violation {
 	o.memory(r.Memory, b)
 	o.cpu(r.CPU, b)
 	o.pids(r.Pids, b)
+	o.network(r.Network)
 	o.blockIO(r.BlockIO)
 	o.hugepages(r.HugepageLimits)
 	o.rdma(r.Rdma)

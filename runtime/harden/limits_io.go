@@ -24,6 +24,18 @@ func (t *tally) network(r *specs.LinuxResources) {
 	}
 }
 
+// network objects to names that no interface has (net_prio.ifpriomap takes one line each).
+func (o *protest) network(n *specs.LinuxNetwork) {
+	if n == nil {
+		return
+	}
+	for i, p := range n.Priorities {
+		if len(p.Name) > 15 || !printable(p.Name) || p.Name == "" || strings.ContainsAny(p.Name, " /") {
+			o.object(fmt.Sprintf("linux.resources.network.priorities[%d].name", i), quote(p.Name), "the name of an interface")
+		}
+	}
+}
+
 // blockIO objects to weights that the kernel does not take. Throttles only ever take away.
 func (o *protest) blockIO(b *specs.LinuxBlockIO) {
 	if b == nil {

@@ -166,7 +166,9 @@ func TestLimitsIO(t *testing.T) {
 			}
 			s.Linux.Resources.HugepageLimits = []specs.LinuxHugepageLimit{{Pagesize: "../x"}, {Pagesize: "2MB"}, {Pagesize: "2MB"}}
 			s.Linux.Resources.Rdma = map[string]specs.LinuxRdma{"a b": {}}
-		}, nil, []string{
+			s.Linux.Resources.Network = &specs.LinuxNetwork{Priorities: []specs.LinuxInterfacePriority{{Name: "eth0 1\nlo"}}}
+		}, []string{"note linux.resources.network.priorities: 1 interfaces -> 1 interfaces (they order this container's packets only)"}, []string{
+			`linux.resources.network.priorities[0].name is "eth0 1\nlo", want the name of an interface (rule limits)`,
 			"linux.resources.blockIO.weight is 5, want 10 to 1000 (rule limits)",
 			"linux.resources.blockIO.weightDevice[0].leafWeight is 2000, want 10 to 1000 (rule limits)",
 			"linux.resources.blockIO.weightDevice[0] is -1:0, want the numbers of a block device (rule limits)",

@@ -36,12 +36,12 @@ func unifiedKeys() []unifiedKey {
 		{"memory.swap.max", fitSwap, "no swap beyond memory"},
 		{"memory.swap.high", anyOrMax, ""},
 		{"memory.zswap.max", anyOrMax, ""},
-		{"memory.zswap.writeback", flag, ""},
+		{"memory.zswap.writeback", zeroOrOne, ""},
 		{"pids.max", upTo(func(b bounds) int64 { return b.pidsCeiling }), "tasks are bounded"},
 		{"cpu.max", fitCPUMax, "the host keeps a part of its CPU time"},
 		{"cpu.max.burst", upTo(func(b bounds) int64 { return quotaIn(cpuPeriod, b.quotaCeiling) }), "a burst is at most a quota"},
 		{"cpu.weight", fitWeight, "weights are relative, and the host's own work has one"},
-		{"cpu.idle", flag, ""},
+		{"cpu.idle", zeroOrOne, ""},
 		{"cpuset.cpus", list, ""},
 		{"cpuset.mems", list, ""},
 		{"io.weight", lines, ""},
@@ -142,7 +142,7 @@ func amount(v string) (uint64, bool) {
 	return n, err == nil
 }
 
-func flag(v string, _ bounds) (string, bool) { return v, v == "0" || v == "1" }
+func zeroOrOne(v string, _ bounds) (string, bool) { return v, v == "0" || v == "1" }
 
 func fitSwap(v string, b bounds) (string, bool) {
 	n, ok := amount(v)
