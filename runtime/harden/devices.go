@@ -47,6 +47,13 @@ var terminals = [...]profiles.Device{
 	{Type: "c", Major: 136, Minor: -1, Access: "rwm"},
 }
 
+// terminal tells whether the device is one of the terminals, whose nodes are never the host's.
+func terminal(d profiles.Device) bool {
+	return slices.ContainsFunc(terminals[:], func(t profiles.Device) bool {
+		return t.Type == d.Type && t.Major == d.Major && (t.Minor == -1 || t.Minor == d.Minor)
+	})
+}
+
 // maxNamed is how many dropped devices a report names.
 const maxNamed = 5
 
@@ -105,7 +112,7 @@ func deviceAllowed(d specs.LinuxDevice, p Policy) bool {
 		return false
 	}
 	match := func(a profiles.Device) bool {
-		if a.Type != deviceType(d.Type) || a.Major != d.Major {
+		if a.Type != deviceType(d.Type) || a.Major != d.Major || terminal(a) {
 			return false
 		}
 		if a.Minor == -1 {

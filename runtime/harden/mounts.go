@@ -50,7 +50,7 @@ func viewMount(s *specs.Spec, p Policy, i int) mountView {
 }
 
 // bind tells whether the mount is a bind: with the option, the type means nothing.
-func (v mountView) bind() bool { return v.opts.bind || v.mount.Type == "bind" }
+func (v mountView) bind() bool { return bundle.IsBind(v.mount) }
 
 // device tells whether the mount binds a device node, which nodev would make useless.
 func (v mountView) device() bool {

@@ -16,7 +16,7 @@ const whyVolume = "a volume must not bring setuid programs or devices"
 // bind narrows the options of a bind.
 func (e *optionEdit) bind(v mountView, p Policy) {
 	if !v.opts.bind {
-		e.force("a mount of type bind has the option", "bind")
+		e.force("a mount of type "+v.mount.Type+" has the option", v.mount.Type)
 	}
 	e.drop("the host's mount decides", "rrw", "rsuid", "rdev", "rexec")
 	e.force(whyVolume, "nosuid", "suid")
@@ -116,22 +116,24 @@ func (o *protest) source(v mountView, p Policy) {
 		o.object(field, fmt.Sprintf("%s, a %s", quote(src.Real), src.Kind), "a directory or a file")
 		return
 	}
-	if o.place(field, placeOf(src), src.FSType, v, p) || !v.opts.recursive {
+	if o.place(field, placeOf(src), src.FSType, v.readonly(), p) || !v.opts.recursive {
 		return
 	}
 	for _, sub := range src.Submounts {
 		at := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(src.Real, "/") + sub.Path}
-		if o.place(field, at, sub.FSType, v, p) {
+		if o.place(field, at, sub.FSType, v.readonly(), p) {
 			return
 		}
 	}
 }
 
-// deviceSource tells whether a bound node is one that a container has anyway, or that the profile names by path.
+// deviceSource tells whether a bound node is one that a container has anyway, or that the profile names by path and
+// number. Terminals are the host's when they come from the host.
 func deviceSource(src bundle.Source, p Policy) bool {
 	match := func(d profiles.Device) bool {
 		kind := map[string]string{"c": "char", "b": "block"}[d.Type]
 		return kind == src.Kind && fmt.Sprintf("%d:%d", d.Major, d.Minor) == src.Rdev
 	}
-	return slices.ContainsFunc(always[:], match) || slices.ContainsFunc(p.Profile.Devices, match)
+	named := func(d profiles.Device) bool { return !terminal(d) && d.Path == src.Real && match(d) }
+	return slices.ContainsFunc(always[:], match) || slices.ContainsFunc(p.Profile.Devices, named)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 )
 
-// An engineFile pattern is a path below an engine's state directory that the engine itself gives to containers. A star
+// An enginePattern is a path below an engine's state directory that the engine itself gives to containers. A star
 // is one name. Some are only for the container whose ID is the name at idAt, and for its siblings.
 type enginePattern struct {
 	segments string
@@ -55,10 +55,17 @@ var enginePatterns = [...]enginePattern{
 	{"*/executor/resolv*.conf", false, -1},
 }
 
+// engineInside are the directories below a state root in which an engine that brings others keeps theirs.
+var engineInside = [...]string{"storage/", "containerd/", "kubelet/", "k3s/agent/containerd/", "rke2/agent/containerd/"}
+
 // engineFile tells whether the path below an engine's state directory is one that the engine gives to this container.
-// podman's directory is sometimes named with and sometimes without "storage".
-func engineFile(below string, v mountView, p Policy) bool {
-	below = strings.TrimPrefix(below, "storage/")
+func engineFile(below string, p Policy) bool {
+	for _, prefix := range engineInside {
+		if rest, ok := strings.CutPrefix(below, prefix); ok {
+			below = rest
+			break
+		}
+	}
 	if below == "" {
 		return false
 	}

@@ -69,58 +69,73 @@ func allowedSource(at place, p Policy) (profiles.AllowedSource, bool) {
 	return p.Profile.Mounts.AllowedSources[i], true
 }
 
+// nearest is the protected path that the place lies in, of several the one deepest down: it says more than those
+// above it.
+func nearest(at place, protected []bundle.ProtectedPath) (bundle.ProtectedPath, bool) {
+	best := -1
+	for i, g := range protected {
+		if !at.inside(g) {
+			continue
+		}
+		if best < 0 || len(g.Path) > len(protected[best].Path) || len(g.Path) == len(protected[best].Path) && strictness(g) > strictness(protected[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return bundle.ProtectedPath{}, false
+	}
+	return protected[best], true
+}
+
+// strictness orders classes. What is none of them counts as refused.
+func strictness(g bundle.ProtectedPath) int {
+	switch g.Class {
+	case "self":
+		return 0
+	case "readonly":
+		return 1
+	case "engine":
+		return 2
+	}
+	return 3
+}
+
 // place objects to a source, or to a mount below one, that is protected. It tells whether it did: one reason is
 // enough.
-func (o *protest) place(field string, at place, fstype string, v mountView, p Policy) bool {
+func (o *protest) place(field string, at place, fstype string, readonly bool, p Policy) bool {
+	const other, only = "a path that is no part of the host's system", "it read-only (:ro)"
 	if kernelFilesystem(fstype) {
 		o.object(field, quote(at.real)+" on "+fstype, "no file system of the kernel's")
 		return true
 	}
+	if g, ok := nearest(at, p.Facts.Protected); ok {
+		text := quote(at.real) + " (" + g.Why + ")"
+		switch {
+		case g.Class == "self" && !at.same(g):
+		case g.Class == "self" || g.Class == "readonly":
+			if !readonly {
+				o.object(field, text+" and writable", only)
+				return true
+			}
+		case g.Class == "engine" && engineFile(at.below(g), p):
+		default:
+			o.object(field, text, other)
+			return true
+		}
+	}
 	for _, g := range p.Facts.Protected {
-		if want := objection(at, g, v, p); want != "" {
-			o.object(field, showPlace(at, g, v.readonly()), want)
+		if at.same(g) || !at.holds(g) {
+			continue
+		}
+		text := quote(at.real) + ", which holds " + quote(g.Path) + " (" + g.Why + ")"
+		if g.Class != "self" && g.Class != "readonly" {
+			o.object(field, text, other)
+			return true
+		}
+		if !readonly {
+			o.object(field, text+" and writable", only)
 			return true
 		}
 	}
 	return false
-}
-
-// showPlace names the protected place when it is another than the source.
-func showPlace(at place, g bundle.ProtectedPath, readonly bool) string {
-	text := quote(at.real)
-	switch {
-	case at.same(g) || at.inside(g):
-		text += " (" + g.Why + ")"
-	default:
-		text += ", which holds " + quote(g.Path) + " (" + g.Why + ")"
-	}
-	if !readonly && (g.Class == "readonly" || g.Class == "self") {
-		text += " and writable"
-	}
-	return text
-}
-
-// objection is what the rule wants instead of the place, or empty.
-func objection(at place, g bundle.ProtectedPath, v mountView, p Policy) string {
-	const other, readonly = "a path that is no part of the host's system", "it read-only (:ro)"
-	inside, holds := at.inside(g), at.holds(g)
-	switch g.Class {
-	case "readonly":
-		if (inside || holds) && !v.readonly() {
-			return readonly
-		}
-	case "self":
-		if holds && !v.readonly() {
-			return readonly
-		}
-	case "engine":
-		if holds || inside && !engineFile(at.below(g), v, p) {
-			return other
-		}
-	default:
-		if inside || holds {
-			return other
-		}
-	}
-	return ""
 }

@@ -53,7 +53,7 @@ func siblingOf(s *specs.Spec, f bundle.Facts) string {
 	return ""
 }
 
-func narrowNamespaces(s *specs.Spec, _ Policy) []Change {
+func narrowNamespaces(s *specs.Spec, p Policy) []Change {
 	t := tally{rule: "namespaces"}
 	for _, kind := range []specs.LinuxNamespaceType{specs.CgroupNamespace, specs.UTSNamespace} {
 		if namespaceIndex(s, kind) < 0 {
@@ -61,11 +61,19 @@ func narrowNamespaces(s *specs.Spec, _ Policy) []Change {
 			t.narrow(namespaceField(kind), "the host's", "a new one", "the container needs to know nothing of the host's")
 		}
 	}
+	if hostNetworkAllowed(specs.NetworkNamespace, p) && hostNetwork(s, p) {
+		t.note("linux.namespaces[network]", "the host's", because("the profile lets it", p.Profile.Namespaces.HostNetwork.Reason))
+	}
 	if len(s.Linux.TimeOffsets) > 0 && !newTimeNamespace(s) {
 		t.narrow("linux.timeOffsets", showOffsets(s.Linux.TimeOffsets), "none", "offsets belong to a new time namespace, and the spec has none")
 		s.Linux.TimeOffsets = nil
 	}
 	return t.changes
+}
+
+func hostNetwork(s *specs.Spec, p Policy) bool {
+	i := namespaceIndex(s, specs.NetworkNamespace)
+	return i < 0 || s.Linux.Namespaces[i].Path != "" && namespaceFact(p.Facts, i).Host
 }
 
 func newTimeNamespace(s *specs.Spec) bool {

@@ -67,15 +67,18 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 		o.object("root.path", "on "+root.FSType, "a file system of files")
 		return
 	}
-	place := place{dev: root.FSDev, path: root.FSPath, real: root.Real}
-	if a, ok := allowedSource(place, p); ok && (a.Writable || s.Root.Readonly) {
+	at := placeOf(root)
+	if a, ok := allowedSource(at, p); ok && (a.Writable || s.Root.Readonly) {
+		return
+	}
+	const want = "a directory that is no part of the host's system"
+	if g, ok := nearest(at, p.Facts.Protected); ok && (at.same(g) || g.Class != "engine" && g.Class != "self") {
+		o.object("root.path", quote(root.Real)+" ("+g.Why+")", want)
 		return
 	}
 	for _, g := range p.Facts.Protected {
-		holds := place.holds(g)
-		inside := place.inside(g) && (g.Class == "refused" || g.Class == "readonly")
-		if holds || inside {
-			o.object("root.path", quote(root.Real)+" ("+g.Why+")", "a directory that is no part of the host's system")
+		if at.holds(g) {
+			o.object("root.path", quote(root.Real)+", which holds "+quote(g.Path)+" ("+g.Why+")", want)
 			return
 		}
 	}
