@@ -18,6 +18,9 @@ func TestBuiltinProfilesAreValid(t *testing.T) {
 		if err := p.Validate(); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
+		if _, err := SeccompProfile(p.Seccomp.Profile); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 
@@ -72,7 +75,7 @@ func TestBuiltinOrder(t *testing.T) {
 	if wider := restricted.Compare(standard); wider != nil {
 		t.Errorf("restricted is wider than default in %v", wider)
 	}
-	if got, want := compatible.Compare(standard), []string{"no-new-privileges"}; !slices.Equal(got, want) {
+	if got, want := compatible.Compare(standard), []string{"no-new-privileges", "seccomp"}; !slices.Equal(got, want) {
 		t.Errorf("compatible is wider than default in %v, want %v", got, want)
 	}
 	want := []string{"rootfs", "mounts", "capabilities", "user", "seccomp", "limits", "sysctl"}

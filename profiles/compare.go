@@ -89,13 +89,18 @@ func widerPaths(p, base Profile) bool {
 	return !covered(base.ReadonlyPaths, hidden, coversPath)
 }
 
-// widerSeccomp knows that the built-in "restricted" allows less than "default".
+// widerSeccomp knows the order of the built-in seccomp profiles. A file's place in it is not known.
 func widerSeccomp(p, base Seccomp) bool {
 	if p.Agent != "" && p.Agent != base.Agent {
 		return true
 	}
-	return p.Profile != base.Profile && (p.Profile != "restricted" || base.Profile != "default")
+	order := seccompOrder()
+	tight, baseTight := slices.Index(order, p.Profile), slices.Index(order, base.Profile)
+	return p.Profile != base.Profile && (baseTight < 0 || tight < baseTight)
 }
+
+// seccompOrder are the built-in seccomp profiles, each one allowing no more than the one before it.
+func seccompOrder() []string { return []string{"compatible", "default", "restricted"} }
 
 func widerDevices(devices, base []Device) bool {
 	for _, d := range devices {

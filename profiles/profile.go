@@ -95,7 +95,8 @@ type User struct {
 
 // Seccomp names the seccomp profile that a container's filter never exceeds.
 type Seccomp struct {
-	// Profile is the name of an embedded seccomp profile ("default", "restricted") or, in a site's profile, the absolute path of a file.
+	// Profile is the name of an embedded seccomp profile ("compatible", "default", "restricted") or, in a site's
+	// profile, the absolute path of a file, to be read with [ReadTrusted].
 	Profile string `json:"profile"`
 	Reason  string `json:"reason"`
 	// Agent is the listenerPath that a site allows for SCMP_ACT_NOTIFY. Empty: NOTIFY is refused.

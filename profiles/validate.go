@@ -77,8 +77,8 @@ func (p Profile) validateCapabilities() error {
 
 func (p Profile) validateSeccomp() error {
 	s := p.Seccomp
-	if s.Profile != "default" && s.Profile != "restricted" && (!cleanAbs(s.Profile) || s.Profile == "/") {
-		return problemf("seccomp.profile", "is %q, want \"default\", \"restricted\" or the absolute path of a file", s.Profile)
+	if !slices.Contains(seccompOrder(), s.Profile) && (!cleanAbs(s.Profile) || s.Profile == "/") {
+		return problemf("seccomp.profile", "is %q, want one of %s, or the absolute path of a file", s.Profile, strings.Join(seccompOrder(), ", "))
 	}
 	if s.Agent != "" && (!cleanAbs(s.Agent) || s.Agent == "/") {
 		return problemf("seccomp.agent", "is %q, want the absolute path of a socket", s.Agent)
