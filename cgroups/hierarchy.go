@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A hierarchy is one mounted cgroup tree, see cgroups(7).
@@ -34,13 +36,17 @@ func (h host) exists(name string) bool {
 // hierarchies finds the tree of each controller that is mounted. On a hybrid host each controller is in one of both
 // versions: the kernel never has one in two.
 func (h host) hierarchies() (map[string]hierarchy, error) {
-	mounts, err := h.read("/proc/self/mountinfo")
-	if err != nil {
-		return nil, fmt.Errorf("read cgroup mounts: %w", err)
-	}
-	trees, unified := parseMounts(mounts)
-	if unified.version == 0 {
-		return trees, nil
+	trees, unified := map[string]hierarchy{}, hierarchy{}
+	if tree, ok := h.pure(); ok {
+		unified = tree
+	} else {
+		mounts, err := h.read("/proc/self/mountinfo")
+		if err != nil {
+			return nil, fmt.Errorf("read cgroup mounts: %w", err)
+		}
+		if trees, unified = parseMounts(mounts); unified.version == 0 {
+			return trees, nil
+		}
 	}
 	controllers, err := h.read(path.Join(unified.point, "cgroup.controllers"))
 	if err != nil {
@@ -58,14 +64,33 @@ func (h host) hierarchies() (map[string]hierarchy, error) {
 	return trees, nil
 }
 
+// pure tells whether version 2 is mounted where everybody expects it and shows the caller's own cgroup. That spares a look
+// at all mounts, which are thousands on a busy host.
+func (h host) pure() (hierarchy, bool) {
+	tree := hierarchy{version: 2, point: "/sys/fs/cgroup", top: "/"}
+	var st unix.Statfs_t
+	if err := unix.Statfs(filepath.Join(string(h), tree.point), &st); err != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
+		return tree, false
+	}
+	own, err := h.membership("self")
+	if err != nil {
+		return tree, false
+	}
+	dir, ok := tree.dir(own[""])
+	return tree, ok && h.exists(dir)
+}
+
 // parseMounts reads proc_pid_mountinfo(5): the version 1 trees by controller, and the version 2 tree (version 0 if there is
 // none). The first mount that shows a whole tree counts, else the first.
 func parseMounts(mountinfo string) (trees map[string]hierarchy, unified hierarchy) {
 	trees = map[string]hierarchy{}
 	for line := range strings.Lines(mountinfo) {
 		before, after, ok := strings.Cut(line, " - ")
+		if !ok || !strings.HasPrefix(after, "cgroup") {
+			continue
+		}
 		left, right := strings.Fields(before), strings.Fields(after)
-		if !ok || len(left) < 5 || len(right) < 3 {
+		if len(left) < 5 || len(right) < 3 {
 			continue
 		}
 		tree := hierarchy{point: unescape(left[4]), top: unescape(left[3])}
@@ -98,6 +123,9 @@ func isController1(option string) bool {
 
 // unescape undoes the octal escapes of mountinfo.
 func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 

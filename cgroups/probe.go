@@ -150,6 +150,33 @@ func twoNumbers(text string) (a, b int64, ok bool) {
 	return a, b, err == nil
 }
 
+// CPUQuota reads the CPU quota and its period, in microseconds, of the cgroup that a process is in. A quota of 0 is none.
+func CPUQuota(pid int) (quota, period int64, err error) {
+	quota, period, err = host("/").cpuQuota(strconv.Itoa(pid))
+	if err != nil {
+		return 0, 0, fmt.Errorf("read CPU quota of process %d: %w", pid, err)
+	}
+	return max(quota, 0), period, nil
+}
+
+func (h host) cpuQuota(process string) (quota, period int64, err error) {
+	trees, err := h.hierarchies()
+	if err != nil {
+		return 0, 0, err
+	}
+	in, err := h.membership(process)
+	if err != nil {
+		return 0, 0, err
+	}
+	tree := trees["cpu"]
+	cgroup, ok := member(in, tree, "cpu")
+	dir, seen := tree.dir(cgroup)
+	if !ok || !seen || tree.version == 0 {
+		return 0, 0, nil
+	}
+	return h.quota(tree.version, dir)
+}
+
 // cpuMax is "quota period", which version 1 has in two files.
 func (h host) cpuMax(version int, dir string) (string, error) {
 	if version == 2 {
