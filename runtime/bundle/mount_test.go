@@ -99,15 +99,16 @@ func TestMountsOfSources(t *testing.T) {
 func TestOverlayRoot(t *testing.T) {
 	spec, dir := specWith(t)
 	privateMounts(t)
-	state := dir + "/docker, data"
+	state := dir + "/docker data"
 	layer := state + "/overlay2/abc"
 	must(t, os.MkdirAll(layer+"/diff", 0o755), os.MkdirAll(layer+"/work", 0o755), os.MkdirAll(state+"/lower/etc", 0o755))
-	must(t, os.Chdir(layer)) // a comma in an option would have to be escaped
-	mount(t, "overlay", dir+"/rootfs", "overlay", 0, "lowerdir=../../lower,upperdir=diff,workdir=work")
-	must(t, os.Chdir("/"))
+	mount(t, "overlay", dir+"/rootfs", "overlay", 0, "lowerdir="+state+"/lower,upperdir="+layer+"/diff,workdir="+layer+"/work")
 	spec.Mounts = []specs.Mount{bindOf(dir + "/rootfs/etc")}
 	r := mustResolve(t, spec, dir, Options{})
 	if s := r.Facts.Sources[0]; s.FSType != "overlay" || s.FSPath != "/etc" || s.FSDev != r.Facts.Root.FSDev || r.Facts.Root.FSPath != "/" {
 		t.Errorf("%+v\n%+v", s, r.Facts.Root)
+	}
+	if p := r.Facts.Protected; len(p) != 1 || p[0].Path != state || p[0].Class != "engine" || p[0].Inode != inode(t, state) {
+		t.Errorf("protected %+v", p)
 	}
 }

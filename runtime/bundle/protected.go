@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 	found := make([]ProtectedPath, 0, len(table))
 	for _, p := range table {
 		place, st, err := l.find(path.Clean(p.Path))
-		if err == unix.ENOENT || err == unix.ENOTDIR {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 			continue
 		}
 		if err == nil {
@@ -54,10 +55,10 @@ func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 // find locates what a clean absolute path leads to, symbolic links followed.
 func (l *locator) find(name string) (location, *unix.Statx_t, error) {
 	dir := l.dir(path.Dir(name))
-	if dir.err != nil && dir.err != unix.ELOOP && dir.err != unix.ENOSYS {
+	if errors.Is(dir.err, unix.ENOENT) || errors.Is(dir.err, unix.ENOTDIR) {
 		return location{}, nil, dir.err
 	}
-	if dir.err != nil {
+	if dir.err != nil { // a symbolic link in it (ELOOP), or a kernel before 5.6 (ENOSYS)
 		return l.follow(name)
 	}
 	base := path.Base(name)

@@ -23,7 +23,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"letters that fold", with(`"process"`, `"proce\u017fs"`), `"proce\u017fs" differs from the property "process" only in case`},
 		{"other case, deep", linux(`{"seccomp":{"defaultaction":"SCMP_ACT_ALLOW"}}`), `linux.seccomp.defaultaction differs from the property "defaultAction" only in case`},
 		{"twice", with(`"root"`, `"process":{"args":["id"],"cwd":"/"},"root"`), "process is given twice"},
-		{"twice, one escaped", with(`"root"`, `"proces\u0073":{},"root"`), "process is given twice"},
+		{"twice, one escaped", with(`"root"`, `"\u0070rocess":{},"root"`), "process is given twice"},
 		{"twice in a map", linux(`{"sysctl":{"a":"1","\u0061":"2"}}`), "linux.sysctl.a is given twice"},
 		{"unknown twice", with(`"root"`, `"x":1,"x":2,"root"`), "x is given twice"},
 		{"NUL", with(`["sh"]`, `["sh","a\u0000b"]`), "process.args[1] has a NUL byte"},

@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -196,102 +195,4 @@ func (w *walker) count() error {
 		return fmt.Errorf("%s is one element too many, want at most %d in the whole file", w.path, maxElements)
 	}
 	return nil
-}
-
-// key reads the name of a member and leaves the position behind it.
-func (w *walker) key() (string, error) {
-	if w.next() != '"' {
-		return "", errSyntax
-	}
-	start := w.pos
-	plainASCII, err := w.text()
-	if err != nil {
-		return "", err
-	}
-	raw := w.data[start:w.pos]
-	if plainASCII {
-		return string(raw[1 : len(raw)-1]), nil
-	}
-	var key string
-	if json.Unmarshal(raw, &key) != nil {
-		return "", errSyntax
-	}
-	return key, nil
-}
-
-// skip walks over a value without looking at properties. checked refuses NUL bytes in strings: the kernel and C
-// libraries would cut the string there, other readers would not.
-func (w *walker) skip(checked bool) error {
-	for depth := 0; ; {
-		switch c := w.next(); c {
-		case 0:
-			return errSyntax
-		case '"':
-			start := w.pos
-			plainASCII, err := w.text()
-			if err != nil {
-				return err
-			}
-			if checked && !plainASCII && hasNUL(w.data[start:w.pos]) {
-				return fmt.Errorf("%s has a NUL byte", w.path)
-			}
-		case '{', '[':
-			depth++
-			w.pos++
-		case '}', ']':
-			if depth--; depth < 0 {
-				return errSyntax
-			}
-			w.pos++
-		case ',', ':':
-			if depth == 0 {
-				return errSyntax
-			}
-			w.pos++
-		default:
-			w.literal()
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
-}
-
-// literal walks over a number, true, false or null.
-func (w *walker) literal() {
-	w.pos++
-	for w.pos < len(w.data) && strings.IndexByte(" \t\r\n,:]}[{\"", w.data[w.pos]) < 0 {
-		w.pos++
-	}
-}
-
-// text walks over a string. plainASCII tells that it has neither an escape nor a byte above 127.
-func (w *walker) text() (plainASCII bool, err error) {
-	plainASCII = true
-	for i := w.pos + 1; i < len(w.data); i++ {
-		switch c := w.data[i]; {
-		case c == '"':
-			w.pos = i + 1
-			return plainASCII, nil
-		case c == '\\':
-			plainASCII = false
-			i++
-		case c >= 0x80:
-			plainASCII = false
-		}
-	}
-	return false, errSyntax
-}
-
-// next skips white space and returns the byte at the position, 0 at the end.
-func (w *walker) next() byte {
-	for w.pos < len(w.data) {
-		switch c := w.data[w.pos]; c {
-		case ' ', '\t', '\r', '\n':
-			w.pos++
-		default:
-			return c
-		}
-	}
-	return 0
 }
