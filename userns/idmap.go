@@ -19,6 +19,9 @@ type NotIDMappable struct {
 }
 
 func (e *NotIDMappable) Error() string {
+	if errors.Is(e.Err, unix.EPERM) {
+		return fmt.Sprintf("%s at %q is idmapped already", e.FSType, e.Path)
+	}
 	return fmt.Sprintf("%s at %q takes no idmapped mount", e.FSType, e.Path)
 }
 

@@ -72,6 +72,45 @@ func TestCloneNamesTheMountThatRefuses(t *testing.T) {
 	closeAll(mnt)
 }
 
+func TestCloneOfAnIDMappedMount(t *testing.T) {
+	dir := ownMounts(t)
+	ns := namespace(t, testRange)
+	mkdirs(t, dir+"/src", dir+"/at")
+	mnt, err := Clone(openPath(t, dir+"/src"), ns, false)
+	must(t, err)
+	defer closeAll(mnt)
+	must(t, Attach(mnt, dir+"/at"))
+	_, err = Clone(openPath(t, dir+"/at"), ns, false)
+	wantError(t, err, `ext4 at "`+dir+`/at" is idmapped already`)
+}
+
+func TestCloneOfAnotherNamespacesFile(t *testing.T) {
+	dir := ownMounts(t)
+	write(t, dir+"/f", "x")
+	f := openPath(t, dir+"/f")
+	must(t, unix.Unshare(unix.CLONE_NEWNS))
+	_, err := Clone(f, nil, false)
+	wantError(t, err, `clone mount of "`+dir+`/f": invalid argument`)
+}
+
+func TestMakePrivate(t *testing.T) {
+	dir := ownMounts(t)
+	mkdirs(t, dir+"/src/late", dir+"/at")
+	must(t, unix.Mount(dir+"/src", dir+"/src", "", unix.MS_BIND, ""))
+	must(t, unix.Mount("", dir+"/src", "", unix.MS_SHARED, ""))
+	mnt, err := Clone(openPath(t, dir+"/src"), nil, true)
+	must(t, err)
+	defer closeAll(mnt)
+	must(t, MakePrivate(mnt))
+	must(t, Attach(mnt, dir+"/at"))
+	must(t, unix.Mount("tmpfs", dir+"/src/late", "tmpfs", 0, ""))
+	table, err := readMounts()
+	must(t, err)
+	if got := table.below(dir + "/at"); len(got) != 0 {
+		t.Errorf("received %+v", got[0])
+	}
+}
+
 func TestAttachFollowsNoLink(t *testing.T) {
 	dir := ownMounts(t)
 	mkdirs(t, dir+"/src", dir+"/real")

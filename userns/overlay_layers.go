@@ -231,6 +231,10 @@ func rootOf(root *os.File, table mounts) (*mountinfo.Info, error) {
 	if m.Root != "/" || m.Mountpoint != path {
 		return nil, fmt.Errorf("shift %q: it is a directory inside an overlay; only an overlay's own root can be shifted", path)
 	}
+	if strings.Contains(m.Optional, "shared:") {
+		// What is stacked on it for older kernels would show up in the host's namespaces.
+		return nil, fmt.Errorf("shift overlay at %q: its mount is shared with other mount namespaces", path)
+	}
 	if sub := table.below(path); len(sub) > 0 {
 		return nil, fmt.Errorf("shift overlay at %q: %s is mounted in it at %q", path, sub[0].FSType, sub[0].Mountpoint)
 	}

@@ -203,6 +203,11 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	wantError(t, err, `shift overlay at "`+i.merged+`": tmpfs is mounted in it at "`+i.merged+`/sub"`)
 	must(t, unix.Unmount(i.merged+"/sub", 0))
 
+	must(t, unix.Mount("", i.merged, "", unix.MS_SHARED, ""))
+	_, err = ShiftRoot(root, testRange, ns, nil)
+	wantError(t, err, `shift overlay at "`+i.merged+`": its mount is shared with other mount namespaces`)
+	must(t, unix.Mount("", i.merged, "", unix.MS_PRIVATE, ""))
+
 	// A mount over the engine's directory after the engine's mount: the path leads elsewhere.
 	mkdirs(t, dir+"/other")
 	must(t, unix.Mount(dir+"/other", i.upper, "", unix.MS_BIND, ""))
@@ -218,6 +223,34 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	wantError(t, err, `overlay at "`+i.merged+`" takes no idmapped mount`)
 	if _, err := os.Lstat(filepath.Dir(i2.upper) + "/" + workName); !os.IsNotExist(err) {
 		t.Errorf("a refusal left the work directory: %v", err)
+	}
+}
+
+// An engine's home that is a symbolic link, as people make it to move /var/lib/docker to another disk.
+func TestShiftThroughALinkedHome(t *testing.T) {
+	dir := ownMounts(t)
+	mkdirs(t, dir+"/disk")
+	must(t, os.Symlink(dir+"/disk", dir+"/home"))
+	i := newImage(t, dir+"/home/overlay2")
+	s, at := shift(t, i.mount(t, i.home+"/l/base:"+i.layer(t, "base")+"/../../l"), testRange, newestFirst)
+	if want := dir + "/disk/overlay2/c1/" + workName; s.WorkDir != want {
+		t.Errorf("work directory %q, want %q", s.WorkDir, want)
+	}
+	inside(t, testRange, at, "echo x >> from-base; test -L base")
+}
+
+func TestShiftTellsTheWorkDirectoryBefore(t *testing.T) {
+	i := newImage(t, ownMounts(t)+"/overlay2")
+	root := i.mount(t, i.layer(t, "base"))
+	boom := errors.New("boom")
+	var told string
+	_, err := ShiftRoot(root, testRange, namespace(t, testRange), func(path string) error { told = path; return boom })
+	wantError(t, err, "boom")
+	if want := filepath.Dir(i.upper) + "/" + workName; told != want {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	if _, err := os.Lstat(told); !os.IsNotExist(err) {
+		t.Errorf("made before it was told: %v", err)
 	}
 }
 
