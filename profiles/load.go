@@ -17,6 +17,13 @@ const maxFile = 1 << 20
 // A site's file must be trusted as [ReadTrusted] has it. It names its base, a built-in profile, and holds only what
 // differs: objects are merged key by key, lists are replaced as a whole. What it makes wider than its base must have a
 // written reason in "widened", by rule. What it holds is checked strictly; the error has the file and the line.
+//
+//	{
+//	  "base": "default",
+//	  "description": "Build machines.",
+//	  "limits": {"pids": {"ceiling": 100000, "reason": "one task per file in the large builds"}},
+//	  "widened": {"limits": "the large builds start more than 32768 tasks"}
+//	}
 func Load(name, siteDir string) (Profile, error) {
 	if slices.Contains(Names(), name) {
 		return Builtin(name)

@@ -205,6 +205,18 @@ func TestParseSiteMerges(t *testing.T) {
 	}
 }
 
+func TestParseSiteTakesTheDocumentedExample(t *testing.T) {
+	p, err := parseSite("build", []byte(`{
+	  "base": "default",
+	  "description": "Build machines.",
+	  "limits": {"pids": {"ceiling": 100000, "reason": "one task per file in the large builds"}},
+	  "widened": {"limits": "the large builds start more than 32768 tasks"}
+	}`))
+	if err != nil || p.Limits.Pids.Ceiling != 100000 || p.Limits.Pids.Default != 4096 {
+		t.Errorf("got %+v, %v", p.Limits.Pids, err)
+	}
+}
+
 func TestAnnotationCannotChooseAWidenedProfile(t *testing.T) {
 	file := `{"base": "restricted", "namespaces": {"hostNetwork": {"on": true, "reason": "exporter"}},
 		"widened": {"namespaces": "the exporter counts the host's packets"}}`
