@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/sirupsen/logrus"
@@ -136,7 +137,9 @@ func endByCgroup(rec *Record) error {
 	if rec.Cgroup == nil {
 		return nil // the cgroup was never made
 	}
-	m, err := manager.New(rec.Cgroup)
+	named := *rec.Cgroup
+	named.Resources = &cgroups.Resources{} // not kept in the record, and the v1 manager wants one
+	m, err := manager.New(&named)
 	if err != nil {
 		return fmt.Errorf("find cgroup: %w", err)
 	}

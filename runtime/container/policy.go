@@ -31,7 +31,7 @@ func (r *Runtime) selectPolicy(s *specs.Spec, id string) (harden.Policy, error) 
 	if err != nil {
 		return harden.Policy{}, err
 	}
-	filter, err := profiles.Seccomp(p.Seccomp.Profile)
+	filter, err := profiles.SeccompProfile(p.Seccomp.Profile)
 	if err != nil {
 		return harden.Policy{}, err
 	}

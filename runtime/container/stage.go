@@ -22,7 +22,9 @@ import (
 // process takes the namespace with it.
 func (c *creation) stage() error {
 	place := filepath.Join(c.Config.StateDir, "stage")
-	if err := os.MkdirAll(place, 0o700); err != nil {
+	// An empty directory of the same name stays on the host: libcontainer starts an exec in the directory that the
+	// root had, before it enters the container.
+	if err := os.MkdirAll(filepath.Join(place, "rootfs"), 0o700); err != nil {
 		return fmt.Errorf("make staging directory: %w", err)
 	}
 	if err := mountStage(place, c.rec.Range.Start); err != nil {
