@@ -81,7 +81,7 @@ func (l Limits) checks() []check {
 	}
 	shares1, weight := "", ""
 	if l.CPUShares > 0 {
-		// The kernel keeps shares within these bounds (sched(7) has the weight; kernel/sched/core.c MIN_SHARES, MAX_SHARES).
+		// The kernel keeps shares within these bounds (MIN_SHARES and MAX_SHARES of kernel/sched/core.c).
 		shares1 = strconv.FormatUint(min(max(l.CPUShares, 2), 262144), 10)
 		weight = strconv.FormatUint(CPUWeight(l.CPUShares), 10)
 	}
