@@ -9,6 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Why a second overlay is safe to make for a hostile image:
+//   - No path is taken from the image. The layers' paths are the engine's, from the mount table; below them only the two
+//     names beside upper are looked up, without following symbolic links or crossing mounts. What upper is, is checked.
+//   - The idmapped clones are detached, close-on-exec and closed before the caller gets the overlay. On older kernels they
+//     are attached for a moment in the caller's private namespace, and it is verified that they are gone.
+//   - The overlay acts on upper with the first ID of the range, never with host root's, and no range contains host root.
+//   - A set-user-ID file or a file capability in a layer belongs to the range: outside it gives the range's IDs at most, and
+//     that only to who reaches the mount. Device nodes do open the host's devices: the caller must set nodev.
+
 // An overlayWay makes the overlay from shifted layers and gives its detached mount.
 type overlayWay func(root *os.File, l *layers, keep []overlayOption, r Range) (*os.File, error)
 

@@ -1,6 +1,7 @@
 package userns
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,6 +91,10 @@ func openDirs(base string, paths []string) ([]*os.File, error) {
 
 func openDir(path string) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		// Engines take the errno's own words for a missing command.
+		return nil, fmt.Errorf("open layer %q: nothing is there", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open layer %q: %w", path, err)
 	}

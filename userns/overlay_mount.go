@@ -90,7 +90,9 @@ func kernelSays(fs *os.File, doing string, err error) error {
 		if readErr != nil || n <= 0 {
 			break
 		}
-		lines = append(lines, strings.TrimSpace(string(buf[:n])))
+		// "e overlay: text": the first letter is the severity.
+		_, line, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
+		lines = append(lines, line)
 	}
 	if len(lines) > 0 {
 		err = fmt.Errorf("%s: %w", strings.Join(lines, "; "), err)

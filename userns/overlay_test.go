@@ -203,6 +203,11 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	wantError(t, err, `shift overlay at "`+i.merged+`": tmpfs is mounted in it at "`+i.merged+`/sub"`)
 	must(t, unix.Unmount(i.merged+"/sub", 0))
 
+	must(t, os.Rename(base, base+".away"))
+	_, err = ShiftRoot(root, testRange, ns, nil)
+	wantError(t, err, `open layer "`+base+`": nothing is there`)
+	must(t, os.Rename(base+".away", base))
+
 	must(t, unix.Mount("", i.merged, "", unix.MS_SHARED, ""))
 	_, err = ShiftRoot(root, testRange, ns, nil)
 	wantError(t, err, `shift overlay at "`+i.merged+`": its mount is shared with other mount namespaces`)
@@ -237,6 +242,42 @@ func TestShiftThroughALinkedHome(t *testing.T) {
 		t.Errorf("work directory %q, want %q", s.WorkDir, want)
 	}
 	inside(t, testRange, at, "echo x >> from-base; test -L base")
+}
+
+// An engine that gives its layers one by one (kernel 6.7), where a colon needs no escape.
+func TestShiftOfLayersGivenOneByOne(t *testing.T) {
+	i := newImage(t, ownMounts(t)+"/o:ver,lay er2")
+	fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	must(t, err)
+	defer func() { must(t, unix.Close(fd)) }()
+	for _, opt := range []overlayOption{{"lowerdir+", i.layer(t, "top")}, {"lowerdir+", i.layer(t, "base")},
+		{"upperdir", i.upper}, {"workdir", i.work}, {"index", "off"}} {
+		if opt.key == "upperdir" || opt.key == "workdir" {
+			opt.value = strings.ReplaceAll(opt.value, ":", `\:`)
+		}
+		if err := unix.FsconfigSetString(fd, opt.key, opt.value); err != nil && opt.key == "lowerdir+" {
+			t.Skip("lowerdir+:", err)
+		} else {
+			must(t, err)
+		}
+	}
+	must(t, unix.FsconfigCreate(fd))
+	mfd, err := unix.Fsmount(fd, unix.FSMOUNT_CLOEXEC, 0)
+	must(t, err)
+	mnt := os.NewFile(uintptr(mfd), "engine")
+	defer closeAll(mnt)
+	must(t, Attach(mnt, i.merged))
+	s, at := shift(t, openPath(t, i.merged), testRange, newestFirst)
+	if s.How != "overlay of 3 layers" {
+		t.Errorf("how: %s", s.How)
+	}
+	inside(t, testRange, at, "cat from-top from-base; echo x >> from-base")
+
+	// Our own overlay names its layers by what the kernel knows of detached mounts. It is not found, and not guessed.
+	_, err = ShiftRoot(openPath(t, at), testRange, namespace(t, testRange), nil)
+	if err == nil || !strings.HasPrefix(err.Error(), `open layer "/`) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestShiftTellsTheWorkDirectoryBefore(t *testing.T) {
