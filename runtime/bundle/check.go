@@ -96,7 +96,7 @@ func checkRlimits(path string, limits []specs.POSIXRlimit) error {
 			return fmt.Errorf("%s[%d].type is empty", path, i)
 		}
 		if seen[l.Type] {
-			return fmt.Errorf("%s[%d].type is %q a second time", path, i, l.Type)
+			return fmt.Errorf("%s[%d].type is %q a second time", path, i, cut(l.Type))
 		}
 		if l.Soft > l.Hard {
 			return fmt.Errorf("%s[%d].soft is %d, want at most hard, which is %d", path, i, l.Soft, l.Hard)

@@ -33,7 +33,7 @@ func decode(data []byte, v any) ([]string, error) {
 func decodeCause(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return fmt.Errorf("%s is a %s, want %s", propertyOr(wrongType.Field, "the file"), wrongType.Value, wanted(wrongType.Type))
+		return fmt.Errorf("%s is a %s, want %s", propertyOr(wrongType.Field, "the file"), cut(wrongType.Value), wanted(wrongType.Type))
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {

@@ -69,9 +69,17 @@ func reap(pid int) {
 	}
 }
 
-// forkInto starts the process. No signal may run Go code in it: all are blocked around the fork. It has no exit
-// signal, so that this program's other waits do not see it.
+// forkInto starts the process. It has no exit signal, so that this program's other waits do not see it.
 func forkInto(namespace int, ready, hold [2]int) (int, error) {
+	// struct clone_args of clone(2) in its first version: no flags, no stack of its own, no exit signal.
+	var args [8]uint64
+	return unsignalled(func() (uintptr, unix.Errno) {
+		return forkAndWait(&args, uintptr(namespace), ready, hold)
+	})
+}
+
+// unsignalled forks with all signals blocked: none may run Go code in the child.
+func unsignalled(fork func() (uintptr, unix.Errno)) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var all, before unix.Sigset_t
@@ -81,9 +89,7 @@ func forkInto(namespace int, ready, hold [2]int) (int, error) {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
 		return 0, os.NewSyscallError("block signals", err)
 	}
-	// struct clone_args of clone(2) in its first version: no flags, no stack of its own, no exit signal.
-	var args [8]uint64
-	pid, errno := forkAndWait(&args, uintptr(namespace), ready, hold)
+	pid, errno := fork()
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil); err != nil {
 		return 0, os.NewSyscallError("unblock signals", err)
 	}

@@ -3,7 +3,6 @@ package bundle
 import (
 	"os"
 	"runtime"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -43,46 +42,6 @@ func lastCap() int {
 		return unix.CAP_LAST_CAP
 	}
 	return n
-}
-
-// missingSysctls lists the spec's sysctls that this kernel does not have, sorted.
-func missingSysctls(spec *specs.Spec) []string {
-	if spec.Linux == nil {
-		return nil
-	}
-	var missing []string
-	for name := range spec.Linux.Sysctl {
-		if path, ok := sysctlPath(name); ok && !exists(path) && !perInterface(name) {
-			missing = append(missing, name)
-		}
-	}
-	sort.Strings(missing)
-	return missing
-}
-
-// sysctlPath is the file of a sysctl. Both "net.ipv4.ip_forward" and "net/ipv4/ip_forward" are names: the first
-// separator decides, and the other character stands for itself (sysctl(8)). ok is false for a name that leaves /proc/sys.
-func sysctlPath(name string) (string, bool) {
-	path := name
-	if at := strings.IndexAny(name, "./"); at >= 0 && name[at] == '.' {
-		path = strings.NewReplacer(".", "/", "/", ".").Replace(name)
-	}
-	for element := range strings.SplitSeq(path, "/") {
-		if element == "" || element == "." || element == ".." {
-			return "", false
-		}
-	}
-	return "/proc/sys/" + path, true
-}
-
-// perInterface tells that a sysctl belongs to a network interface: the container's interfaces are not the host's, and
-// they come later than this probe.
-func perInterface(name string) bool {
-	part := strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '/' })
-	if len(part) < 4 || part[0] != "net" || part[2] != "conf" && part[2] != "neigh" {
-		return false
-	}
-	return part[3] != "all" && part[3] != "default"
 }
 
 // seccompArch is the native architecture in the notation of the runtime-spec; empty when seccomp has none for it.

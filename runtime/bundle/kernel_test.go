@@ -1,10 +1,14 @@
 package bundle
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -38,6 +42,32 @@ func TestSysctlPath(t *testing.T) {
 		if got, ok := sysctlPath(name); got != want || ok != (want != "") {
 			t.Errorf("%q: %q %v", name, got, ok)
 		}
+	}
+}
+
+// TestSysctlsOfNewNamespaces: what the first network namespace alone has is missing. The control is a real process.
+func TestSysctlsOfNewNamespaces(t *testing.T) {
+	names := []string{"net/core/rmem_max", "net/core/optmem_max", "net/ipv4/tcp_mem", "net/ipv4/tcp_rmem", "net/ipv4/ip_default_ttl", "net/core/netdev_max_backlog", "kernel/pid_max", "vm/swappiness", "net/none"}
+	sysctls := map[string]string{}
+	var want []string
+	for _, name := range names {
+		sysctls[name] = "1"
+		cmd := exec.Command("test", "-e", "/proc/sys/"+name)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS}
+		var exit *exec.ExitError
+		if err := cmd.Run(); errors.As(err, &exit) {
+			want = append(want, name)
+		} else if err != nil {
+			t.Skipf("start a process in new namespaces: %v", err)
+		}
+	}
+	slices.Sort(want)
+	got := missingSysctls(&specs.Spec{Linux: &specs.Linux{Sysctl: sysctls}})
+	if !slices.Equal(got, want) || len(want) < 2 {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := unix.Wait4(-1, nil, unix.WALL|unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
+		t.Errorf("a child is left: %v", err)
 	}
 }
 

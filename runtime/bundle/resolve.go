@@ -93,8 +93,8 @@ func (r *Resolved) open(spec *specs.Spec, dir string) opened {
 	return o
 }
 
-// Source is the open file (O_PATH) of spec.Mounts[i].Source; nil when the mount binds nothing or the fact has an Err
-// from opening it. It belongs to r.
+// Source is the open file (O_PATH) of spec.Mounts[i].Source; nil when the mount binds nothing or it could not be
+// opened. A file whose fact has an Err must not be used. It belongs to r.
 func (r *Resolved) Source(i int) *os.File { return at(r.sources, i) }
 
 // Root is the open directory (O_PATH) of root.path; nil when it could not be opened. It belongs to r.

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxElements bounds the elements of all arrays and maps of a file together. Every element costs up to some hundred
+	// maxElements bounds the elements of all arrays and maps, and the unknown properties, of a file together. Every element costs up to some hundred
 	// bytes in memory however short it is in JSON.
 	maxElements = 1 << 18
 	// maxNotes bounds the notes of one file: they end up in logs and reports.
@@ -70,6 +70,9 @@ func (w *walker) object(known []property) error {
 		at := index(known, key)
 		if at < 0 {
 			if err := w.unknown(known, key); err != nil {
+				return err
+			}
+			if err := w.count(); err != nil {
 				return err
 			}
 			if unknown[key] {
