@@ -30,7 +30,7 @@ func (e *optionEdit) bind(v mountView, p Policy) {
 	if p.Profile.Mounts.Noexec.On && !hostProgram(v, p) {
 		e.force(because("volumes hold data", p.Profile.Mounts.Noexec.Reason), "noexec", "exec")
 	}
-	if v.opts.readonly && !v.opts.recReadonly && !v.opts.recWritable {
+	if v.opts.readonly && !v.opts.recReadonly {
 		if i := slices.Index(e.options, "ro"); i >= 0 {
 			e.options[i] = "rro"
 		}

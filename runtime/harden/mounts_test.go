@@ -1,0 +1,344 @@
+package harden
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+	"github.com/bulkhead-runtime/bulkhead/userns"
+)
+
+// hostPaths are protected paths of a host with one disk (8:1), /run as a tmpfs (0:20) and proc at /proc.
+func hostPaths() []bundle.ProtectedPath {
+	return []bundle.ProtectedPath{
+		{Path: "/", FSDev: "8:1", FSPath: "/", Class: "refused", Why: "the host's whole file system"},
+		{Path: "/proc", FSDev: "0:4", FSPath: "/", Class: "refused", Why: "the host's processes and kernel settings"},
+		{Path: "/dev", FSDev: "0:6", FSPath: "/", Class: "refused", Why: "the host's devices"},
+		{Path: "/root", FSDev: "8:1", FSPath: "/root", Class: "refused", Why: "the administrator's home"},
+		{Path: "/run/docker.sock", FSDev: "0:20", FSPath: "/docker.sock", Dev: 20, Inode: 7, Class: "refused", Why: "Docker's API"},
+		{Path: "/run/containerd", FSDev: "0:20", FSPath: "/containerd", Class: "engine", Why: "containerd's state"},
+		{Path: "/run/containerd/s", FSDev: "0:20", FSPath: "/containerd/s", Class: "refused", Why: "sockets of containerd's shims"},
+		{Path: "/var/lib/docker", FSDev: "8:1", FSPath: "/var/lib/docker", Class: "engine", Why: "Docker's state"},
+		{Path: "/var/lib/kubelet", FSDev: "8:1", FSPath: "/var/lib/kubelet", Class: "engine", Why: "kubelet's pods and keys"},
+		{Path: "/etc", FSDev: "8:1", FSPath: "/etc", Class: "readonly", Why: "the host's configuration"},
+		{Path: "/etc/shadow", FSDev: "8:1", FSPath: "/etc/shadow", Class: "refused", Why: "password hashes"},
+		{Path: "/usr", FSDev: "8:1", FSPath: "/usr", Class: "readonly", Why: "programs that the host runs"},
+		{Path: "/home", FSDev: "8:1", FSPath: "/home", Class: "self", Why: "the users' homes"},
+		{Path: "/home/ann/.ssh", FSDev: "8:1", FSPath: "/home/ann/.ssh", Class: "readonly", Why: "keys that let somebody log in"},
+		{Path: "/srv", FSDev: "8:1", FSPath: "/srv", Class: "self", Why: "the host's services"},
+	}
+}
+
+// onDisk is a directory of the host's disk.
+func onDisk(path string) bundle.Source {
+	return bundle.Source{Bind: true, Path: path, Real: path, Kind: "dir", FSType: "ext4", FSDev: "8:1", FSPath: path}
+}
+
+// inRun is a file below /run.
+func inRun(path, kind string) bundle.Source {
+	return bundle.Source{Bind: true, Path: path, Real: path, Kind: kind, FSType: "tmpfs", FSDev: "0:20", FSPath: strings.TrimPrefix(path, "/run")}
+}
+
+// bindOf has the spec bind one source to /v.
+func bindOf(src bundle.Source, options ...string) func(*specs.Spec, *Policy) {
+	return bindTo("/v", src, options...)
+}
+
+func bindTo(dest string, src bundle.Source, options ...string) func(*specs.Spec, *Policy) {
+	return func(s *specs.Spec, p *Policy) {
+		s.Mounts = []specs.Mount{{Destination: dest, Type: "bind", Source: src.Path, Options: options}}
+		p.Facts.Sources = []bundle.Source{src}
+		p.Facts.Protected = hostPaths()
+	}
+}
+
+// mountOf has the spec mount a file system that binds nothing.
+func mountOf(dest, kind string, options ...string) func(*specs.Spec, *Policy) {
+	return func(s *specs.Spec, p *Policy) {
+		s.Mounts = []specs.Mount{{Destination: dest, Type: kind, Source: kind, Options: options}}
+		p.Facts.Sources = []bundle.Source{{}}
+	}
+}
+
+// finished are the options that the rule leaves alone.
+var (
+	finished = []string{"rbind", "rprivate", "nosuid", "nodev"}
+	readOnly = []string{"rbind", "rprivate", "rro", "nosuid", "nodev"}
+)
+
+func TestMountsKeepsSources(t *testing.T) {
+	own := onDisk("/var/lib/docker/containers/web1/mounts/secrets/key")
+	pods := "/var/lib/kubelet/pods/0b7f"
+	zero := bundle.Source{Bind: true, Path: "/dev/zero", Real: "/dev/zero", Kind: "char", Rdev: "1:5", FSType: "devtmpfs", FSDev: "0:6", FSPath: "/zero"}
+	runRule(t, mounts, []ruleCase{
+		{name: "nothing"},
+		{name: "a data directory", edit: bindOf(onDisk("/srv/shop"), finished...)},
+		{name: "a user's directory", edit: bindOf(onDisk("/home/ann/site"), finished...)},
+		{name: "/srv read-only", edit: bindOf(onDisk("/srv"), readOnly...)},
+		{name: "localtime", edit: bindOf(onDisk("/etc/localtime"), readOnly...)},
+		{name: "a user's home read-only", edit: bindOf(onDisk("/home/ann"), readOnly...)},
+		{name: "a neighbour by name", edit: bindOf(onDisk("/etcetera"), finished...)},
+		{name: "a volume", edit: bindOf(onDisk("/var/lib/docker/volumes/db/_data"), finished...)},
+		{name: "below a volume", edit: bindOf(onDisk("/var/lib/docker/volumes/db/_data/x"), finished...)},
+		{name: "hosts", edit: bindOf(onDisk("/var/lib/docker/containers/other/hosts"), finished...)},
+		{name: "own secrets", edit: bindOf(own, finished...)},
+		{name: "a pod's volume", edit: bindOf(onDisk(pods+"/volumes/kubernetes.io~empty-dir/data"), finished...)},
+		{name: "a pod's hosts", edit: bindOf(onDisk(pods+"/etc-hosts"), finished...)},
+		{name: "a pod's subpath", edit: bindOf(onDisk(pods+"/volume-subpaths/data/app/0"), finished...)},
+		{name: "a sandbox's shm", edit: bindOf(inRun("/run/containerd/io.containerd.grpc.v1.cri/sandboxes/d431/shm", "dir"), finished...)},
+		{name: "a default device", edit: bindOf(zero, "bind", "nosuid")},
+		{name: "lxcfs", edit: bindTo("/proc/meminfo", onDisk("/srv/lxcfs/meminfo"), finished...)},
+		{
+			name:    "a socket",
+			edit:    bindOf(inRun("/run/postgresql/.s.PGSQL.5432", "socket"), finished...),
+			changes: []string{`note mounts[0].source: "/run/postgresql/.s.PGSQL.5432" -> "/run/postgresql/.s.PGSQL.5432" (whoever listens on this socket answers the container)`},
+		},
+		{
+			name: "opened by the profile",
+			edit: func(s *specs.Spec, p *Policy) {
+				bindOf(inRun("/run/docker.sock", "socket"), finished...)(s, p)
+				p.Profile.Mounts.AllowedSources = []profiles.AllowedSource{{Path: "/run/docker.sock", Writable: true, Reason: "the CI agent"}}
+			},
+			changes: []string{`note mounts[0].source: "/run/docker.sock" -> "/run/docker.sock" (the profile opens "/run/docker.sock": the CI agent)`},
+		},
+	})
+}
+
+func TestMountsRefusesSources(t *testing.T) {
+	alias := onDisk("/mnt/innocent")
+	alias.FSPath = "/root/.ssh"
+	hard := inRun("/run/other.sock", "socket")
+	hard.Dev, hard.Inode = 20, 7
+	below := onDisk("/srv/shop")
+	below.Submounts = []bundle.Submount{{Path: "/p", FSType: "proc", FSDev: "0:4", FSPath: "/"}}
+	aliasBelow := onDisk("/srv/shop")
+	aliasBelow.Submounts = []bundle.Submount{{Path: "/e", FSType: "ext4", FSDev: "8:1", FSPath: "/etc"}}
+	disk := bundle.Source{Bind: true, Path: "/dev/sda", Real: "/dev/sda", Kind: "block", Rdev: "8:0", FSType: "devtmpfs", FSDev: "0:6", FSPath: "/sda"}
+	console := bundle.Source{Bind: true, Path: "/dev/console", Real: "/dev/console", Kind: "char", Rdev: "5:1", FSType: "devtmpfs", FSDev: "0:6", FSPath: "/console"}
+	const system = ", want a path that is no part of the host's system (rule mounts)"
+	const readonly = " and writable, want it read-only (:ro) (rule mounts)"
+	ro := func(src bundle.Source) func(*specs.Spec, *Policy) { return bindOf(src, readOnly...) }
+	rw := func(src bundle.Source) func(*specs.Spec, *Policy) { return bindOf(src, finished...) }
+	recursive := slices.Concat(finished, []string{"rnosuid", "rnodev"})
+	for _, c := range []struct {
+		name    string
+		edit    func(*specs.Spec, *Policy)
+		refused string
+	}{
+		{"the root", ro(onDisk("/")), `mounts[0].source is "/" (the host's whole file system)` + system},
+		{"root's home", ro(onDisk("/root")), `mounts[0].source is "/root" (the administrator's home)` + system},
+		{"below root's home", ro(onDisk("/root/.ssh")), `mounts[0].source is "/root/.ssh" (the administrator's home)` + system},
+		{"an alias of it", ro(alias), `mounts[0].source is "/mnt/innocent" (the administrator's home)` + system},
+		{"Docker's socket", rw(inRun("/run/docker.sock", "socket")), `mounts[0].source is "/run/docker.sock" (Docker's API)` + system},
+		{"a hard link of it", rw(hard), `mounts[0].source is "/run/other.sock" (Docker's API)` + system},
+		{"its directory", ro(inRun("/run", "dir")), `mounts[0].source is "/run", which holds "/run/docker.sock" (Docker's API)` + system},
+		{"proc", ro(bundle.Source{Bind: true, Real: "/mnt/p", Kind: "dir", FSType: "proc", FSDev: "0:99", FSPath: "/"}), `mounts[0].source is "/mnt/p" on proc, want no file system of the kernel's (rule mounts)`},
+		{"proc below", bindOf(below, recursive...), `mounts[0].source is "/srv/shop/p" on proc, want no file system of the kernel's (rule mounts)`},
+		{"/etc below", bindOf(aliasBelow, recursive...), `mounts[0].source is "/srv/shop/e" (the host's configuration)` + readonly},
+		{"a disk", rw(disk), `mounts[0].source is the device "/dev/sda" (8:0), want no device but the default set and the profile's (rule mounts)`},
+		{"the console", rw(console), `mounts[0].source is the device "/dev/console" (5:1), want no device but the default set and the profile's (rule mounts)`},
+		{"/etc", rw(onDisk("/etc")), `mounts[0].source is "/etc" (the host's configuration)` + readonly},
+		{"/etc read-only holds shadow", ro(onDisk("/etc")), `mounts[0].source is "/etc", which holds "/etc/shadow" (password hashes)` + system},
+		{"below /usr", rw(onDisk("/usr/bin")), `mounts[0].source is "/usr/bin" (programs that the host runs)` + readonly},
+		{"/srv", rw(onDisk("/srv")), `mounts[0].source is "/srv" (the host's services)` + readonly},
+		{"a user's home", rw(onDisk("/home/ann")), `mounts[0].source is "/home/ann", which holds "/home/ann/.ssh" (keys that let somebody log in)` + readonly},
+		{"Docker's images", ro(onDisk("/var/lib/docker/overlay2")), `mounts[0].source is "/var/lib/docker/overlay2" (Docker's state)` + system},
+		{"all volumes", ro(onDisk("/var/lib/docker/volumes")), `mounts[0].source is "/var/lib/docker/volumes" (Docker's state)` + system},
+		{"another's secrets", ro(onDisk("/var/lib/docker/containers/other/mounts/secrets")), `mounts[0].source is "/var/lib/docker/containers/other/mounts/secrets" (Docker's state)` + system},
+		{"shims' sockets", ro(inRun("/run/containerd/s/1", "socket")), `mounts[0].source is "/run/containerd/s/1" (sockets of containerd's shims)` + system},
+		{"not opened", rw(bundle.Source{Bind: true, Path: "/x", Err: "too many levels of symbolic links"}), `mounts[0].source is "/x", which cannot be opened ("too many levels of symbolic links"), want a path of the host (rule mounts)`},
+		{"not described", rw(bundle.Source{Path: "/x"}), `mounts[0].source is "/x", want one that was opened and described before (rule mounts)`},
+		{"a symbolic link", rw(bundle.Source{Bind: true, Path: "/x", Real: "/x", Kind: "symlink"}), `mounts[0].source is "/x", a symlink, want a directory or a file (rule mounts)`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, p := testSpec(), testPolicy(t)
+			c.edit(s, &p)
+			narrowMounts(s, p)
+			v := judgeMounts(s, p)
+			if len(v) != 1 || v[0].String() != c.refused {
+				t.Errorf("got  %v\nwant %s", v, c.refused)
+			}
+		})
+	}
+}
+
+func TestMountsOptionsOfBinds(t *testing.T) {
+	const volume = "a volume must not bring setuid programs or devices"
+	busy := onDisk("/srv/shop")
+	busy.Submounts = []bundle.Submount{{Path: "/x", FSType: "ext4", FSDev: "8:2", FSPath: "/"}}
+	runRule(t, mounts, []ruleCase{
+		{
+			name:    "nosuid and nodev",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "suid", "dev"),
+			changes: []string{`mounts[0].options: "rbind,suid,dev" -> "rbind,nosuid,nodev" (for "/v": ` + volume + ")"},
+		},
+		{
+			name:    "read-only",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "ro", "nosuid", "nodev"),
+			changes: []string{`mounts[0].options: "rbind,ro,nosuid,nodev" -> "rbind,rro,nosuid,nodev" (for "/v": read-only holds for the mounts below too)`},
+		},
+		{
+			name:    "read-only with a way back",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "ro", "rrw", "nosuid", "nodev"),
+			changes: []string{`mounts[0].options: "rbind,ro,rrw,nosuid,nodev" -> "rbind,rro,nosuid,nodev" (for "/v": the host's mount decides; read-only holds for the mounts below too)`},
+		},
+		{
+			name:    "mounts below",
+			edit:    bindOf(busy, finished...),
+			changes: []string{`mounts[0].options: "rbind,rprivate,nosuid,nodev" -> "rbind,rprivate,nosuid,nodev,rnosuid,rnodev" (for "/v": ` + volume + ")"},
+		},
+		{
+			name:    "the type alone",
+			edit:    bindOf(onDisk("/srv/shop"), "nosuid", "nodev"),
+			changes: []string{`mounts[0].options: "nosuid,nodev" -> "nosuid,nodev,bind" (for "/v": a mount of type bind has the option)`},
+		},
+		{
+			name: "noexec",
+			edit: func(s *specs.Spec, p *Policy) {
+				bindOf(onDisk("/srv/shop"), finished...)(s, p)
+				p.Profile.Mounts.Noexec = profiles.Switch{On: true, Reason: "restricted"}
+			},
+			changes: []string{`mounts[0].options: "rbind,rprivate,nosuid,nodev" -> "rbind,rprivate,nosuid,nodev,noexec" (for "/v": volumes hold data: restricted)`},
+		},
+		{
+			name: "an engine's init stays a program",
+			edit: func(s *specs.Spec, p *Policy) {
+				src := onDisk("/usr/bin/docker-init")
+				src.Kind = "file"
+				bindTo("/sbin/docker-init", src, "bind", "rro", "nosuid", "nodev")(s, p)
+				p.Profile.Mounts.Noexec = profiles.Switch{On: true, Reason: "restricted"}
+			},
+		},
+		{
+			name: "ID mappings",
+			edit: func(s *specs.Spec, p *Policy) {
+				bindOf(onDisk("/srv/shop"), "rbind", "idmap", "nosuid", "nodev")(s, p)
+				s.Mounts[0].UIDMappings = []specs.LinuxIDMapping{{Size: 65536}}
+			},
+			changes: []string{
+				`mounts[0].uidMappings: 0:0+65536 -> absent (the runtime maps IDs to the container's range)`,
+				`mounts[0].options: "rbind,idmap,nosuid,nodev" -> "rbind,nosuid,nodev" (for "/v": the runtime maps IDs to the container's range)`,
+			},
+		},
+		{
+			name: "ID mappings of a caller with a user namespace of its own",
+			edit: func(s *specs.Spec, p *Policy) {
+				bindOf(onDisk("/srv/shop"), "rbind", "idmap", "nosuid", "nodev")(s, p)
+				p.Range = userns.Range{}
+				m := []specs.LinuxIDMapping{{HostID: 131072, Size: 65536}}
+				s.Linux.UIDMappings, s.Linux.GIDMappings = m, m
+				s.Mounts[0].UIDMappings, s.Mounts[0].GIDMappings = m, m
+			},
+		},
+		{
+			name:    "shared",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "rshared", "nosuid", "nodev"),
+			refused: []string{`mounts[0].options is "rshared", want private or slave propagation (rule mounts)`},
+		},
+		{
+			name:    "remount",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "remount", "nosuid", "nodev"),
+			refused: []string{`mounts[0].options is "remount", want options of a first mount (rule mounts)`},
+		},
+		{
+			name:    "unknown",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "nosuid", "nodev", "upperdir=/etc"),
+			refused: []string{`mounts[0].options is "upperdir=/etc", want options that a bind has (rule mounts)`},
+		},
+	})
+}
+
+func TestMountsDestinations(t *testing.T) {
+	runRule(t, mounts, []ruleCase{
+		{
+			name:    "not clean",
+			edit:    bindTo("data/../../v/", onDisk("/srv/shop"), finished...),
+			changes: []string{`mounts[0].destination: "data/../../v/" -> "/v" (a destination is a path from the container's root)`},
+		},
+		{name: "the root", edit: bindTo("/", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/", want a path below the container's root (rule mounts)`}},
+		{name: "none", edit: bindTo("", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "", want an absolute path without ".." (rule mounts)`}},
+		{name: "a false proc", edit: bindTo("/proc", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/proc", want only proc there (rule mounts)`}},
+		{name: "a tmpfs for proc", edit: mountOf("/proc", "tmpfs", "nosuid", "nodev", "size=4096"), refused: []string{`mounts[0].destination is "/proc", want only proc there (rule mounts)`}},
+		{name: "in proc", edit: bindTo("/proc/self/attr", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/proc/self/attr", want a path outside /proc (rule mounts)`}},
+		{name: "proc elsewhere", edit: mountOf("/p", "proc", "nosuid", "nodev", "noexec"), refused: []string{`mounts[0].destination is "/p" for proc, want /proc (rule mounts)`}},
+		{name: "a false sys", edit: bindTo("/sys", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/sys", want only sysfs there (rule mounts)`}},
+		{name: "a false dev", edit: bindTo("/dev", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/dev", want only tmpfs there (rule mounts)`}},
+		{name: "a false null", edit: bindTo("/dev/null", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/dev/null", want a path that the runtime does not make itself (rule mounts)`}},
+		{name: "a false terminal", edit: bindTo("/dev/pts/0", onDisk("/srv/shop"), finished...), refused: []string{`mounts[0].destination is "/dev/pts/0", want only devpts at /dev/pts (rule mounts)`}},
+		{name: "shm", edit: bindTo("/dev/shm", onDisk("/srv/shop"), finished...)},
+	})
+}
+
+func TestMountsOfKernelFilesystems(t *testing.T) {
+	const view = "a view of the kernel holds no programs and no devices"
+	runRule(t, mounts, []ruleCase{
+		{name: "proc", edit: mountOf("/proc", "proc", "nosuid", "noexec", "nodev")},
+		{name: "devpts", edit: mountOf("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")},
+		{name: "cgroup", edit: mountOf("/sys/fs/cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev")},
+		{name: "mqueue", edit: mountOf("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev")},
+		{
+			name:    "privileged sysfs",
+			edit:    mountOf("/sys", "sysfs", "nosuid", "noexec", "nodev"),
+			changes: []string{`mounts[0].options: "nosuid,noexec,nodev" -> "nosuid,noexec,nodev,ro" (for "/sys": the host's devices and limits are not the container's to change)`},
+		},
+		{
+			name:    "privileged cgroup",
+			edit:    mountOf("/sys/fs/cgroup", "cgroup2", "nosuid", "noexec", "nodev", "rw"),
+			changes: []string{`mounts[0].options: "nosuid,noexec,nodev,rw" -> "nosuid,noexec,nodev,ro" (for "/sys/fs/cgroup": the host's devices and limits are not the container's to change)`},
+		},
+		{
+			name:    "bare proc",
+			edit:    mountOf("/proc", "proc"),
+			changes: []string{`mounts[0].options: none -> "nosuid,nodev,noexec" (for "/proc": ` + view + ")"},
+		},
+		{name: "hidepid", edit: mountOf("/proc", "proc", "nosuid", "noexec", "nodev", "hidepid=2")},
+		{name: "a cgroup option", edit: mountOf("/sys/fs/cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev", "release_agent=/x"), refused: []string{`mounts[0].options is "release_agent=/x", want options of cgroup that give nothing away (rule mounts)`}},
+		{name: "a terminal group outside", edit: mountOf("/dev/pts", "devpts", "nosuid", "noexec", "gid=70000"), refused: []string{`mounts[0].options is "gid=70000", want an ID that the container has (rule mounts)`}},
+		{name: "overlay", edit: mountOf("/o", "overlay", "lowerdir=/etc"), refused: []string{`mounts[0].type is "overlay", want bind, tmpfs, proc, sysfs, cgroup, devpts or mqueue (rule mounts)`}},
+		{name: "debugfs", edit: mountOf("/o", "debugfs"), refused: []string{`mounts[0].type is "debugfs", want bind, tmpfs, proc, sysfs, cgroup, devpts or mqueue (rule mounts)`}},
+	})
+}
+
+func TestMountsOfTmpfs(t *testing.T) {
+	reason := ": 64 MiB is what Docker gives; asked for more, the memory limit is the bound, as tmpfs pages are charged to it (tmpfs(5)))"
+	runRule(t, mounts, []ruleCase{
+		{name: "shm", edit: mountOf("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=67108864")},
+		{name: "dev", edit: mountOf("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k")},
+		{
+			name:    "without a size",
+			edit:    mountOf("/t", "tmpfs", "noexec", "nosuid", "nodev", "rprivate"),
+			changes: []string{`mounts[0].options: "noexec,nosuid,nodev,rprivate" -> "noexec,nosuid,nodev,rprivate,size=67108864" (for "/t": a tmpfs without a size takes half of the host's memory` + reason},
+		},
+		{
+			name:    "without a limit",
+			edit:    mountOf("/t", "tmpfs", "nosuid", "nodev", "size=0"),
+			changes: []string{`mounts[0].options: "nosuid,nodev,size=0" -> "nosuid,nodev,size=67108864" (for "/t": a tmpfs of size 0 has no limit` + reason},
+		},
+		{
+			name:    "above the default memory limit",
+			edit:    mountOf("/t", "tmpfs", "nosuid", "nodev", "size=100%"),
+			changes: []string{`mounts[0].options: "nosuid,nodev,size=100%" -> "nosuid,nodev,size=4294967296" (for "/t": its size lies within the memory limit` + reason},
+		},
+		{
+			name: "above the asked memory limit",
+			edit: func(s *specs.Spec, p *Policy) {
+				mountOf("/dev/shm", "tmpfs", "nosuid", "nodev", "size=64m")(s, p)
+				s.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(32 << 20))}}
+			},
+			changes: []string{`mounts[0].options: "nosuid,nodev,size=64m" -> "nosuid,nodev,size=33554432" (for "/dev/shm": its size lies within the memory limit` + reason},
+		},
+		{
+			name:    "two sizes",
+			edit:    mountOf("/t", "tmpfs", "nosuid", "nodev", "size=1m", "size=2m"),
+			changes: []string{`mounts[0].options: "nosuid,nodev,size=1m,size=2m" -> "nosuid,nodev,size=2m" (for "/t": the last size counts)`},
+		},
+		{name: "no size", edit: mountOf("/t", "tmpfs", "nosuid", "nodev", "size=huge"), refused: []string{`mounts[0].options is "size=huge", want a size of 1 to 8160436224 bytes (rule mounts)`}},
+		{name: "an owner", edit: mountOf("/t", "tmpfs", "nosuid", "nodev", "size=1m", "uid=1000", "gid=1000", "mode=0700")},
+		{name: "an owner outside", edit: mountOf("/t", "tmpfs", "nosuid", "nodev", "size=1m", "uid=70000"), refused: []string{`mounts[0].options is "uid=70000", want an ID that the container has (rule mounts)`}},
+		{name: "unknown", edit: mountOf("/t", "tmpfs", "nosuid", "nodev", "size=1m", "huge=always"), refused: []string{`mounts[0].options is "huge=always", want size, mode, uid, gid or nr_inodes (rule mounts)`}},
+	})
+}
