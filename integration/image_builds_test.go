@@ -36,13 +36,14 @@ CMD ["postgres"]
 `, files: map[string]string{"entrypoint": `#!/bin/sh
 set -e
 PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
-if [ "$(id -u)" = 0 ]; then
+if [ "$1" = postgres ] && [ "$(id -u)" = 0 ]; then
 	mkdir -p "$PGDATA" /var/run/postgresql
 	find "$PGDATA" \! -user postgres -exec chown postgres '{}' +
 	chown postgres:postgres /var/run/postgresql
 	chmod 0700 "$PGDATA"; chmod 03775 /var/run/postgresql
 	exec gosu postgres "$0" "$@"
 fi
+[ "$1" = postgres ] || exec "$@"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	initdb --username=postgres --auth=trust --no-locale >/dev/null
 	echo 'host all all all trust' >>"$PGDATA/pg_hba.conf"

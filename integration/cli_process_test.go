@@ -1,0 +1,118 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+var processCases = []cliCase{
+	{"run/status-and-output", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("sh", "-c", "echo out; echo err >&2; exit 42"))
+		r := b.try(t, "run", "--bundle", b.dir, b.id)
+		equal(t, "exit status", r.code, 42)
+		equal(t, "stdout", r.stdout, "out\n")
+		equal(t, "stderr", r.stderr, "err\n")
+		refused(t, b.try(t, "state", b.id), "does not exist")
+	}},
+	{"run/keep", false, func(t *testing.T, runtime string) {
+		if runtime == "runc" {
+			t.Skip("runc of Debian 12 has no run --keep")
+		}
+		b := newBundle(t, runtime, args("true"))
+		b.do(t, "run", "--keep", "--bundle", b.dir, b.id)
+		equal(t, "status", b.status(t), "stopped")
+		b.do(t, "delete", b.id)
+	}},
+	{"run/stdin", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("wc", "-c"))
+		cmd := b.command("run", "--bundle", b.dir, b.id)
+		cmd.Stdin = strings.NewReader(strings.Repeat("x", 100000))
+		equal(t, "bytes read", must(t, run(t, cmd)), "100000")
+	}},
+	{"run/no-such-program", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("nothing-of-the-kind"))
+		r := b.try(t, "run", "--bundle", b.dir, b.id)
+		refused(t, r, "nothing-of-the-kind", "executable file not found")
+		refused(t, b.try(t, "state", b.id), "does not exist")
+	}},
+	{"run/hardened", true, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		checkHardened(t, b.running(t))
+	}},
+	{"exec/command-line", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		b.running(t)
+		r := b.try(t, "exec", "--cwd", "/data", "--env", "A=b", "--user", "1000:2000", b.id, "sh", "-c", "echo $PWD $A $(id -u):$(id -g); exit 3")
+		equal(t, "output", r.stdout, "/data b 1000:2000\n")
+		equal(t, "exit status", r.code, 3)
+		equal(t, "exit status of no program", b.try(t, "exec", b.id, "nothing-of-the-kind").code, 255)
+	}},
+	{"exec/process-file", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		b.running(t)
+		process := specs.Process{Args: []string{"sh", "-c", "echo $A; cat /proc/self/cgroup"}, Env: []string{"PATH=/bin", "A=b"}, Cwd: "/"}
+		data, err := json.Marshal(process)
+		if err == nil {
+			err = os.WriteFile(b.dir+"/process.json", data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := b.withFiles(t, "exec", "--process", b.dir+"/process.json", "--detach", "--pid-file", b.dir+"/exec-pid", b.id)
+		equal(t, "exit status", r.code, 0)
+		eventually(t, "output", func() error {
+			if got := b.output(t, "stdout"); !strings.HasPrefix(got, "b\n") {
+				return fmt.Errorf("is %q", got)
+			}
+			return nil
+		})
+		pid := b.output(t, "exec-pid")
+		if strings.Trim(pid, "0123456789") != "" || pid == "" {
+			t.Errorf("pid file has %q, want digits only", pid)
+		}
+		equal(t, "exit status in the foreground", b.try(t, "exec", "--process", b.dir+"/process.json", b.id).code, 0)
+	}},
+	{"exec/confined", true, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		b.running(t)
+		process := specs.Process{Args: []string{"cat", "/proc/self/status"}, Env: []string{"PATH=/bin"}, Cwd: "/"}
+		all := []string{"CAP_SYS_ADMIN", "CAP_NET_RAW", "CAP_CHOWN"}
+		process.Capabilities = &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all, Inheritable: all, Ambient: all}
+		data, err := json.Marshal(process)
+		if err == nil {
+			err = os.WriteFile(b.dir+"/process.json", data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkConfined(t, "exec --process", parseStatus(b.do(t, "exec", "--process", b.dir+"/process.json", b.id)))
+		checkConfined(t, "exec --cap", parseStatus(b.do(t, "exec", "--cap", "CAP_SYS_ADMIN", b.id, "cat", "/proc/self/status")))
+	}},
+	{"update/resources", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		pid := b.running(t)
+		cmd := b.command("update", "--resources", "-", b.id)
+		cmd.Stdin = strings.NewReader(`{"memory":{"limit":67108864},"pids":{"limit":77}}`)
+		must(t, run(t, cmd))
+		equal(t, "memory", cgroupValue(t, pid, "memory", memoryLimitFile()), "67108864")
+		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "77")
+		b.do(t, "update", "--pids-limit", "66", b.id)
+		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "66")
+		equal(t, "memory after an update of pids", cgroupValue(t, pid, "memory", memoryLimitFile()), "67108864")
+	}},
+	{"update/cannot-widen", true, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		pid := b.running(t)
+		for _, r := range []string{`{"memory":{"limit":-1}}`, `{"pids":{"limit":-1}}`, `{"cpu":{"quota":-1}}`, `{"unified":{"pids.max":"max"}}`} {
+			cmd := b.command("update", "--resources", "-", b.id)
+			cmd.Stdin = strings.NewReader(r)
+			_ = run(t, cmd)
+			checkBounded(t, pid)
+		}
+	}},
+}

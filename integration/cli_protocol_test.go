@@ -1,0 +1,169 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// What engines read and pass besides arguments.
+var protocolCases = []cliCase{
+	{"version", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		lines := strings.Split(b.do(t, "--version"), "\n")
+		if len(lines) < 3 || !strings.Contains(lines[0], "version") || !strings.HasPrefix(lines[1], "commit:") || !strings.HasPrefix(lines[2], "spec:") {
+			t.Errorf("version is %q", lines)
+		}
+	}},
+	{"features", true, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		var f struct {
+			OCIVersionMax string `json:"ociVersionMax"`
+			Linux         struct {
+				Namespaces      []string
+				MountExtensions struct{ Idmap struct{ Enabled bool } }
+			}
+		}
+		r := b.try(t, "features")
+		if err := json.Unmarshal([]byte(must(t, r)), &f); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "stderr", r.stderr, "")
+		equal(t, "user namespaces", slices.Contains(f.Linux.Namespaces, "user"), true)
+		equal(t, "idmapped mounts", f.Linux.MountExtensions.Idmap.Enabled, true)
+	}},
+	{"spec", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		if err := os.Remove(b.dir + "/config.json"); err != nil {
+			t.Fatal(err)
+		}
+		b.do(t, "spec")
+		var spec specs.Spec
+		if err := json.Unmarshal([]byte(b.output(t, "config.json")), &spec); err != nil || spec.Process == nil || spec.Root == nil {
+			t.Fatalf("spec is %v: %v", spec, err)
+		}
+		refused(t, b.try(t, "spec"))
+	}},
+	{"log/json", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("nothing-of-the-kind"))
+		r := b.withFiles(t, "--log", b.dir+"/log.json", "--log-format", "json", "create", "--bundle", b.dir, b.id)
+		equal(t, "exit status", r.code, 1)
+		last := ""
+		for _, line := range strings.Split(strings.TrimSpace(b.output(t, "log.json")), "\n") {
+			var entry struct{ Level, Msg string }
+			if err := json.Unmarshal([]byte(line), &entry); err != nil {
+				t.Fatalf("line %q of the log: %v", line, err)
+			}
+			if entry.Level == "error" {
+				last = entry.Msg
+			}
+		}
+		if !strings.Contains(last, "nothing-of-the-kind") || !strings.Contains(r.stderr, "nothing-of-the-kind") {
+			t.Errorf("last error of the log is %q, stderr %q: want the program's name in both", last, r.stderr)
+		}
+	}},
+	{"console-socket", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, func(s *specs.Spec) {
+			s.Process.Terminal = true
+			s.Process.Args = []string{"sh", "-c", "test -t 0 && tty; echo typed: $(head -1)"}
+		})
+		receive := consoleSocket(t, b.dir+"/c")
+		must(t, b.create(t, "--console-socket", b.dir+"/c"))
+		master := receive()
+		defer master.Close()
+		b.do(t, "start", b.id)
+		if _, err := master.WriteString("hello\n"); err != nil {
+			t.Fatal(err)
+		}
+		b.waitStatus(t, "stopped")
+		buf := make([]byte, 4096)
+		n, err := master.Read(buf)
+		if out := string(buf[:n]); !strings.Contains(out, "/dev/pts/0") && !strings.Contains(out, "/dev/console") || !strings.Contains(out, "typed: hello") {
+			t.Errorf("terminal shows %q: %v", out, err)
+		}
+	}},
+	{"preserve-fds", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("sh", "-c", "cat <&3; ls /proc/self/fd | xargs"))
+		if err := os.WriteFile(b.dir+"/passed", []byte("passed on\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(b.dir + "/passed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd := b.command("run", "--preserve-fds", "1", "--bundle", b.dir, b.id)
+		cmd.ExtraFiles = []*os.File{f}
+		if out := must(t, run(t, cmd)); !strings.HasPrefix(out, "passed on\n") {
+			t.Errorf("output is %q", out)
+		}
+	}},
+	{"no-descriptors-leak", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("sh", "-c", "for f in /proc/self/fd/*; do echo ${f##*/}; done"))
+		out := strings.Fields(b.do(t, "run", "--bundle", b.dir, b.id))
+		out = slices.DeleteFunc(out, func(fd string) bool { return fd == "3" || fd == "*" }) // the shell's own, on the directory
+		equal(t, "descriptors", strings.Join(out, " "), "0 1 2")
+	}},
+	{"events", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		b.running(t)
+		var event struct {
+			Type, ID string
+			Data     struct {
+				Pids   struct{ Current uint64 }
+				Memory struct{ Usage struct{ Usage uint64 } }
+			}
+		}
+		if err := json.Unmarshal([]byte(b.do(t, "events", "--stats", b.id)), &event); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "event", fmt.Sprint(event.Type, " ", event.ID), "stats "+b.id)
+		equal(t, "processes", event.Data.Pids.Current, 1)
+		equal(t, "uses memory", event.Data.Memory.Usage.Usage > 0, true)
+	}},
+	{"checkpoint", true, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		b.running(t)
+		refused(t, b.try(t, "checkpoint", b.id))
+		refused(t, b.try(t, "restore", b.id))
+		equal(t, "status", b.status(t), "running")
+	}},
+}
+
+// consoleSocket listens as an engine does and gives a function that receives the terminal.
+func consoleSocket(t testing.TB, path string) func() *os.File {
+	t.Helper()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() *os.File {
+		defer listener.Close()
+		conn, err := listener.AcceptUnix()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		data, rights := make([]byte, 4096), make([]byte, 4096)
+		_, n, _, _, err := conn.ReadMsgUnix(data, rights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages, err := syscall.ParseSocketControlMessage(rights[:n])
+		if err != nil || len(messages) == 0 {
+			t.Fatalf("receive the terminal: %d messages: %v", len(messages), err)
+		}
+		fds, err := syscall.ParseUnixRights(&messages[0])
+		if err != nil || len(fds) != 1 {
+			t.Fatalf("receive the terminal: %d descriptors: %v", len(fds), err)
+		}
+		return os.NewFile(uintptr(fds[0]), "terminal")
+	}
+}
