@@ -77,20 +77,22 @@ func shiftOverlay(root *os.File, r Range, ns *os.File, before func(string) error
 }
 
 func firstWay(ways []overlayWay, root *os.File, l *layers, keep []overlayOption, r Range) (*os.File, error) {
-	var first error
+	var before error
 	for _, way := range ways {
 		mnt, err := way(root, l, keep, r)
 		if err == nil {
 			return mnt, nil
 		}
-		if first == nil {
-			first = err
+		old := errors.Is(err, errOldKernel)
+		if before != nil {
+			err = fmt.Errorf("%w (before that: %v)", err, before) //nolint:errorlint // only the last decides
 		}
-		if !errors.Is(err, errOldKernel) {
+		if !old {
 			return nil, err
 		}
+		before = err
 	}
-	return nil, first
+	return nil, before
 }
 
 // checkWritable finds the overlay that became read-only: that is the kernel's answer, not an error, when it cannot make the
