@@ -247,8 +247,20 @@ func above(arg uint8, v uint64) []Cond {
 	return out
 }
 
-// implies reports whether every value that satisfies a satisfies b.
+// implies reports whether every value that satisfies a satisfies b. Both are in their simplest form.
 func implies(a, b Cond) bool {
+	switch {
+	case a == b:
+		return true
+	case a.Op == Equal:
+		return b.Match(a.Value)
+	case b.Op == Equal, a.Op == NotEqual:
+		return false
+	case b.Op == NotEqual:
+		return !a.Match(b.Value)
+	case a.Op == Masked && b.Op == Masked:
+		return a.Mask&b.Mask == b.Mask && a.Value&b.Mask == b.Value
+	}
 	for _, n := range not(b) {
 		if len(and(a, n)) > 0 {
 			return false

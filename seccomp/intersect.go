@@ -125,8 +125,13 @@ func (p *Profile) both(name string, caller, ceiling side) []Rule {
 		if a.Action == Errno && b.Action == Errno && len(ceiling.rules) == 0 && len(caller.rules) > 0 {
 			v = a
 		}
-		if v == p.Default {
+		switch {
+		case v == p.Default:
 			return nil
+		case ceiling.bare() && b == v:
+			return ceiling.rules
+		case caller.bare() && a == v:
+			return caller.rules
 		}
 		return []Rule{{Verdict: v}}
 	}

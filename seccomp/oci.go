@@ -2,7 +2,6 @@ package seccomp
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -48,8 +47,7 @@ func FromOCI(s *specs.LinuxSeccomp, arch string) (Profile, error) {
 		p.note("linux.seccomp has no default action and no rules: libcontainer loads no filter for it")
 		return p, nil
 	}
-	var err error
-	if p.Default, err = p.verdict("linux.seccomp.default", s.DefaultAction, s.DefaultErrnoRet); err != nil {
+	if err := p.readDefault(s); err != nil {
 		return Profile{}, err
 	}
 	if err := p.readArchs(s.Architectures, native); err != nil {
@@ -70,30 +68,34 @@ func (p *Profile) note(format string, args ...any) {
 	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
 }
 
-// verdict reads an action and its number. prefix+"Action" and prefix+"ErrnoRet" are the places of a default; for a rule the prefix
-// ends in a dot and the fields are action and errnoRet.
-func (p *Profile) verdict(prefix string, action specs.LinuxSeccompAction, ret *uint) (Verdict, error) {
-	actionAt, retAt := prefix+"Action", prefix+"ErrnoRet"
-	if strings.HasSuffix(prefix, ".") {
-		actionAt, retAt = prefix+"action", prefix+"errnoRet"
-	}
+// readVerdict reads an action and its number. On a problem it names the field, errnoRet or action, and the cause; a
+// number without effect is an idle one.
+func readVerdict(action specs.LinuxSeccompAction, ret *uint) (v Verdict, idle bool, field, cause string) {
 	a, ok := parseAction(action)
-	if !ok {
-		return Verdict{}, fmt.Errorf("parse %s: unknown action %q", actionAt, action)
+	switch {
+	case !ok:
+		return v, false, "action", fmt.Sprintf("unknown action %q", action)
+	case a != Errno && a != Trace:
+		return Verdict{Action: a}, ret != nil, "", ""
+	case ret == nil:
+		return Verdict{Action: a, Errno: 1}, false, "", "" // EPERM, as in libcontainer
+	case *ret > maxErrno:
+		return v, false, "errnoRet", fmt.Sprintf("got %d, want at most %d", *ret, maxErrno)
 	}
-	if a != Errno && a != Trace {
-		if ret != nil {
-			p.note("%s has no effect: %s takes no number", retAt, a)
-		}
-		return Verdict{Action: a}, nil
+	return Verdict{Action: a, Errno: uint16(*ret)}, false, "", ""
+}
+
+func (p *Profile) readDefault(s *specs.LinuxSeccomp) error {
+	v, idle, field, cause := readVerdict(s.DefaultAction, s.DefaultErrnoRet)
+	if cause != "" {
+		names := map[string]string{"action": "defaultAction", "errnoRet": "defaultErrnoRet"}
+		return fmt.Errorf("parse linux.seccomp.%s: %s", names[field], cause)
 	}
-	if ret == nil {
-		return Verdict{Action: a, Errno: 1}, nil // EPERM, as in libcontainer
+	if idle {
+		p.note("linux.seccomp.defaultErrnoRet has no effect: %s takes no number", v.Action)
 	}
-	if (a == Errno && *ret > maxErrno) || *ret > math.MaxInt16 {
-		return Verdict{}, fmt.Errorf("parse %s: got %d, want at most %d", retAt, *ret, maxErrno)
-	}
-	return Verdict{Action: a, Errno: uint16(*ret)}, nil
+	p.Default = v
+	return nil
 }
 
 func (p *Profile) readArchs(archs []specs.Arch, native specs.Arch) error {
@@ -140,18 +142,20 @@ func (p *Profile) readEntries(calls []specs.LinuxSyscall) ([]entry, error) {
 	}
 	entries := make([]entry, 0, n)
 	for i, c := range calls {
-		at := fmt.Sprintf("linux.seccomp.syscalls[%d]", i)
-		v, err := p.verdict(at+".", c.Action, c.ErrnoRet)
-		if err != nil {
-			return nil, err
+		v, idle, field, cause := readVerdict(c.Action, c.ErrnoRet)
+		if cause != "" {
+			return nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].%s: %s", i, field, cause)
 		}
-		lists, err := p.readArgs(at, c.Args)
+		if idle {
+			p.note("linux.seccomp.syscalls[%d].errnoRet has no effect: %s takes no number", i, v.Action)
+		}
+		lists, err := p.readArgs(i, c.Args)
 		if err != nil {
 			return nil, err
 		}
 		for j, name := range c.Names {
 			if name == "" {
-				return nil, fmt.Errorf("parse %s.names[%d]: the name is empty", at, j)
+				return nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].names[%d]: the name is empty", i, j)
 			}
 			if v == p.Default {
 				continue // libcontainer skips it, so it overrides nothing
@@ -166,28 +170,30 @@ func (p *Profile) readEntries(calls []specs.LinuxSyscall) ([]entry, error) {
 
 // readArgs returns the conditions of each rule that an entry's args stand for: one rule, or one for each arg when an
 // index is repeated. A condition that never holds leaves no rule; one that always holds leaves no condition.
-func (p *Profile) readArgs(at string, args []specs.LinuxSeccompArg) ([][]Cond, error) {
+func (p *Profile) readArgs(entry int, args []specs.LinuxSeccompArg) ([][]Cond, error) {
+	if len(args) == 0 {
+		return [][]Cond{nil}, nil
+	}
 	var seen [6]bool
 	repeated := false
 	conds := make([]Cond, len(args))
 	fits := make([]fit, len(args))
 	for i, a := range args {
-		here := fmt.Sprintf("%s.args[%d]", at, i)
 		if a.Index > 5 {
-			return nil, fmt.Errorf("parse %s.index: got %d, want at most 5", here, a.Index)
+			return nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].args[%d].index: got %d, want at most 5", entry, i, a.Index)
 		}
 		repeated = repeated || seen[a.Index]
 		seen[a.Index] = true
 		var ok bool
 		if conds[i], fits[i], ok = readCond(a); !ok {
-			return nil, fmt.Errorf("parse %s.op: unknown operator %q", here, a.Op)
+			return nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].args[%d].op: unknown operator %q", entry, i, a.Op)
 		}
 		if fits[i] == never {
-			p.note("%s never holds", here)
+			p.note("linux.seccomp.syscalls[%d].args[%d] never holds", entry, i)
 		}
 	}
 	if repeated {
-		p.note("%s.args names an index twice: each condition is a rule of its own", at)
+		p.note("linux.seccomp.syscalls[%d].args names an index twice: each condition is a rule of its own", entry)
 		var lists [][]Cond
 		for i := range conds {
 			lists = appendRule(lists, conds[i:i+1], fits[i:i+1])
@@ -241,29 +247,31 @@ func readCond(a specs.LinuxSeccompArg) (Cond, fit, bool) {
 func (p *Profile) setCalls(entries []entry) {
 	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	p.Calls = make([]Call, 0, len(entries))
+	all := make([]Rule, len(entries)) // one allocation for the rules of all calls
+	for i, e := range entries {
+		all[i] = e.rule
+	}
 	for len(entries) > 0 {
 		n := 1
 		for n < len(entries) && entries[n].name == entries[0].name {
 			n++
 		}
-		if rules := p.rulesOf(entries[:n]); len(rules) > 0 {
+		if rules := p.rulesOf(entries[:n], all[:n:n]); len(rules) > 0 {
 			p.Calls = append(p.Calls, Call{entries[0].name, rules})
 		}
-		entries = entries[n:]
+		entries, all = entries[n:], all[n:]
 	}
 }
 
 // rulesOf gives the rules of one name: an unconditional one alone, else all of them without overlap.
-func (p *Profile) rulesOf(entries []entry) []Rule {
-	rules := make([]Rule, len(entries))
+func (p *Profile) rulesOf(entries []entry, rules []Rule) []Rule {
 	for i, e := range entries {
 		if e.bare {
 			if len(entries) > 1 {
 				p.note("the unconditional rule of %q overrides its other rules", e.name)
 			}
-			return []Rule{e.rule}
+			return rules[i : i+1 : i+1]
 		}
-		rules[i] = e.rule
 	}
 	return p.fitted(entries[0].name, rules, p.Default)
 }
