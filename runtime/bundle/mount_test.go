@@ -112,3 +112,20 @@ func TestOverlayRoot(t *testing.T) {
 		t.Errorf("protected %+v", p)
 	}
 }
+
+// TestOtherMountNamespaces: magic links into this mount namespace lead to the same place; those into another one lead
+// to what this one cannot locate.
+func TestOtherMountNamespaces(t *testing.T) {
+	ns, _ := sleeper(t, unix.CLONE_NEWNS)
+	spec, dir := specWith(t, bindOf("/proc/thread-self/root/etc"), bindOf("/etc"), bindOf(ns+"../root/etc"), bindOf(ns+"net"))
+	s := mustResolve(t, spec, dir, Options{}).Facts.Sources
+	if s[0].Real != "/etc" || s[0].FSPath != s[1].FSPath || s[0].FSDev != s[1].FSDev {
+		t.Errorf("%+v", s[0])
+	}
+	if want := (Source{Bind: true, Path: ns + "../root/etc", Err: "its mount is not in this mount namespace"}); !reflect.DeepEqual(s[2], want) {
+		t.Errorf("got %+v, want %+v", s[2], want)
+	}
+	if s[3].Err == "" || s[3].Real != "" {
+		t.Errorf("a namespace file: %+v", s[3])
+	}
+}
