@@ -1,0 +1,87 @@
+package integration
+
+import (
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestPodman runs containers with podman, which calls the runtime by way of conmon and has no daemon.
+func TestPodman(t *testing.T) {
+	requireRoot(t)
+	requireProgram(t, "podman", "conmon")
+	for _, name := range runtimes() {
+		t.Run(name, func(t *testing.T) {
+			p := newPodman(t, name)
+			equal(t, "output", p.do(t, append(p.run("--rm"), "sh", "-c", "echo $A; cat /data/seed; stat -c %u:%g /home/app /etc/passwd")...),
+				"b\nseed\n1000:1000\n0:0")
+			equal(t, "exit status", p.try(t, append(p.run("--rm"), "sh", "-c", "exit 9")...).code, 9)
+			p.do(t, append(p.run("-d", "--name", "c"), "sleep", "1000")...)
+			equal(t, "exec", p.do(t, "exec", "-w", "/data", "c", "sh", "-c", "pwd; id -u"), "/data\n0")
+			equal(t, "exit status of exec", p.try(t, "exec", "c", "sh", "-c", "exit 4").code, 4)
+			pid, err := strconv.Atoi(p.do(t, "inspect", "-f", "{{.State.Pid}}", "c"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "bulkhead" {
+				checkHardened(t, pid)
+				checkConfined(t, "podman exec", parseStatus(p.do(t, "exec", "--privileged", "c", "cat", "/proc/self/status")))
+				refused(t, p.try(t, append(p.run("--rm", "--pid=host"), "true")...), "rule namespaces")
+				refused(t, p.try(t, append(p.run("--rm", "-v", "/:/host"), "true")...), "rule mounts")
+			}
+			p.do(t, "pause", "c")
+			p.do(t, "unpause", "c")
+			p.do(t, "kill", "-s", "KILL", "c")
+			equal(t, "exit status by wait", p.do(t, "wait", "c"), "137")
+			p.do(t, "rm", "-f", "c")
+		})
+	}
+}
+
+// A podman is podman with a storage of its own.
+type podman struct {
+	dir, rootfs, runtime, cgroup string
+}
+
+func newPodman(t testing.TB, name string) *podman {
+	t.Helper()
+	d := newDaemonDir(t) // for the directory and its removal: there is no daemon
+	p := &podman{dir: d.dir, rootfs: d.dir + "/rootfs", runtime: runtimePath(t, name), cgroup: d.cgroup}
+	must(t, run(t, exec.Command("mkdir", p.rootfs)))
+	must(t, run(t, exec.Command("tar", "-xf", imageTar(t, "busybox"), "-C", p.rootfs, "--numeric-owner")))
+	t.Cleanup(func() {
+		p.do(t, "rm", "-a", "-f", "-t", "0")
+		// podman leaves its storage mounted on itself.
+		for _, m := range mountsBelow(d.dir) {
+			must(t, run(t, exec.Command("umount", m)))
+		}
+		if err := d.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func (p *podman) run(options ...string) []string {
+	args := append([]string{"run", "--network", "none", "-e", "A=b", "-e", "PATH=/bin", "--cgroup-parent", p.cgroup}, options...)
+	return append(args, "--rootfs", p.rootfs)
+}
+
+func (p *podman) try(t testing.TB, args ...string) result {
+	t.Helper()
+	global := []string{"--root", p.dir + "/root", "--runroot", p.dir + "/run", "--tmpdir", p.dir + "/tmp", "--runtime", p.runtime,
+		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "--storage-driver", "overlay"}
+	cmd := exec.Command("podman", append(global, args...)...)
+	return run(t, cmd)
+}
+
+func (p *podman) do(t testing.TB, args ...string) string {
+	t.Helper()
+	r := p.try(t, args...)
+	if r.code != 0 {
+		t.Fatalf("run %s", fmt.Sprint(r))
+	}
+	return strings.TrimRight(r.stdout, "\n")
+}
