@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -35,6 +36,10 @@ type Resolved struct {
 //
 // Nothing on the host changes. dir is the bundle. The caller closes the result.
 func Resolve(spec *specs.Spec, dir string, o Options) (*Resolved, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("resolve bundle: %w", plain(err))
+	}
 	r := &Resolved{}
 	if err := r.resolve(spec, dir, o); err != nil {
 		r.Close()

@@ -111,10 +111,13 @@ func deviceOf(t testing.TB, path string) string {
 
 func TestRelativePathsStartAtTheBundle(t *testing.T) {
 	spec, dir := specWith(t, bindOf("rootfs"))
-	r := mustResolve(t, spec, dir, Options{})
-	for _, s := range []Source{r.Facts.Sources[0], r.Facts.Root} {
-		if s.Real != dir+"/rootfs" || s.Kind != "dir" || !s.Bind {
-			t.Errorf("%+v", s)
+	t.Chdir(dir)
+	for _, bundle := range []string{dir, "."} {
+		r := mustResolve(t, spec, bundle, Options{})
+		for _, s := range []Source{r.Facts.Sources[0], r.Facts.Root} {
+			if s.Path != dir+"/rootfs" || s.Real != dir+"/rootfs" || s.Kind != "dir" || !s.Bind {
+				t.Errorf("%q: %+v", bundle, s)
+			}
 		}
 	}
 }
