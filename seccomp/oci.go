@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -243,37 +244,42 @@ func readCond(a specs.LinuxSeccompArg) (Cond, fit, bool) {
 	return c, f, true
 }
 
-// setCalls groups entries by name and normalises the rules of each.
+// setCalls groups entries by name, in their order, and normalises the rules of each.
 func (p *Profile) setCalls(entries []entry) {
-	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	order := make([]int32, len(entries)) // sorted in place of the entries: it holds no pointers, so moving it is cheap
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		return cmp.Or(strings.Compare(entries[a].name, entries[b].name), int(a-b))
+	})
 	p.Calls = make([]Call, 0, len(entries))
 	all := make([]Rule, len(entries)) // one allocation for the rules of all calls
-	for i, e := range entries {
-		all[i] = e.rule
+	for i, j := range order {
+		all[i] = entries[j].rule
 	}
-	for len(entries) > 0 {
-		n := 1
-		for n < len(entries) && entries[n].name == entries[0].name {
+	for len(order) > 0 {
+		name, n := entries[order[0]].name, 1
+		for n < len(order) && entries[order[n]].name == name {
 			n++
 		}
-		if rules := p.rulesOf(entries[:n], all[:n:n]); len(rules) > 0 {
-			p.Calls = append(p.Calls, Call{entries[0].name, rules})
+		bare := slices.IndexFunc(order[:n], func(j int32) bool { return entries[j].bare })
+		if rules := p.rulesOf(name, all[:n:n], bare); len(rules) > 0 {
+			p.Calls = append(p.Calls, Call{name, rules})
 		}
-		entries, all = entries[n:], all[n:]
+		order, all = order[n:], all[n:]
 	}
 }
 
-// rulesOf gives the rules of one name: an unconditional one alone, else all of them without overlap.
-func (p *Profile) rulesOf(entries []entry, rules []Rule) []Rule {
-	for i, e := range entries {
-		if e.bare {
-			if len(entries) > 1 {
-				p.note("the unconditional rule of %q overrides its other rules", e.name)
-			}
-			return rules[i : i+1 : i+1]
-		}
+// rulesOf gives the rules of one name: the first unconditional one alone, else all of them without overlap.
+func (p *Profile) rulesOf(name string, rules []Rule, bare int) []Rule {
+	if bare < 0 {
+		return p.fitted(name, rules, p.Default)
 	}
-	return p.fitted(entries[0].name, rules, p.Default)
+	if len(rules) > 1 {
+		p.note("the unconditional rule of %q overrides its other rules", name)
+	}
+	return rules[bare : bare+1 : bare+1]
 }
 
 // fitted normalises the rules of a call. When that takes too many rules the whole call gets the strictest verdict in sight.
