@@ -19,14 +19,7 @@ func (t *tally) cpu(r *specs.LinuxResources, b bounds) {
 		r.CPU = &specs.LinuxCPU{}
 	}
 	c := r.CPU
-	shares := b.sharesDefault
-	if c.Shares != nil && *c.Shares != 0 {
-		shares = min(max(*c.Shares, 2), b.sharesCeiling)
-	}
-	if c.Shares == nil || *c.Shares != shares {
-		t.narrow("linux.resources.cpu.shares", shown(c.Shares), decimal(shares), because("weights are relative, and the host's own work has one", b.sharesReason))
-		c.Shares = &shares
-	}
+	t.shares(c, b)
 	if c.Period == nil || *c.Period == 0 {
 		c.Period = new(uint64(cpuPeriod))
 	}
@@ -51,6 +44,28 @@ func (t *tally) cpu(r *specs.LinuxResources, b bounds) {
 	}
 }
 
+// shares gives a weight, but none to an idle group, which takes none (sched_group_set_shares).
+func (t *tally) shares(c *specs.LinuxCPU, b bounds) {
+	const field = "linux.resources.cpu.shares"
+	if isIdle(c) {
+		if c.Shares != nil {
+			t.narrow(field, shown(c.Shares), "absent", "an idle group has the least weight, and takes no other: EINVAL")
+			c.Shares = nil
+		}
+		return
+	}
+	shares := b.sharesDefault
+	if c.Shares != nil && *c.Shares != 0 {
+		shares = min(max(*c.Shares, 2), b.sharesCeiling)
+	}
+	if c.Shares == nil || *c.Shares != shares {
+		t.narrow(field, shown(c.Shares), decimal(shares), because("weights are relative, and the host's own work has one", b.sharesReason))
+		c.Shares = &shares
+	}
+}
+
+func isIdle(c *specs.LinuxCPU) bool { return c.Idle != nil && *c.Idle == 1 }
+
 // quotaIn is a share in hundredths of a CPU as microseconds of a period, at least what the kernel takes.
 func quotaIn(period uint64, share int64) int64 {
 	high, low := bits.Mul64(period, uint64(share))
@@ -61,20 +76,18 @@ func quotaIn(period uint64, share int64) int64 {
 }
 
 func (o *protest) cpu(c *specs.LinuxCPU, b bounds) {
-	if c == nil || c.Shares == nil || c.Quota == nil || c.Period == nil {
-		if c != nil && c.Period != nil && (*c.Period < cpuPeriodMin || *c.Period > cpuPeriodMax) {
-			o.object("linux.resources.cpu.period", decimal(*c.Period), "1000 to 1000000")
-			return
-		}
+	if c != nil && c.Period != nil && (*c.Period < cpuPeriodMin || *c.Period > cpuPeriodMax) {
+		o.object("linux.resources.cpu.period", decimal(*c.Period), "1000 to 1000000")
+		return
+	}
+	if c == nil || c.Quota == nil || c.Period == nil || c.Shares == nil && !isIdle(c) {
 		o.object("linux.resources.cpu", "without shares, quota or period", "all three")
 		return
 	}
-	if *c.Shares < 2 || *c.Shares > b.sharesCeiling {
-		o.object("linux.resources.cpu.shares", decimal(*c.Shares), "2 to "+decimal(b.sharesCeiling))
+	if c.Shares != nil && (*c.Shares < 2 || *c.Shares > b.sharesCeiling || isIdle(c)) {
+		o.object("linux.resources.cpu.shares", decimal(*c.Shares), "2 to "+decimal(b.sharesCeiling)+", none for an idle group")
 	}
-	if *c.Period < cpuPeriodMin || *c.Period > cpuPeriodMax {
-		o.object("linux.resources.cpu.period", decimal(*c.Period), "1000 to 1000000")
-	} else if ceiling := quotaIn(*c.Period, b.quotaCeiling); *c.Quota < cpuQuotaMin || *c.Quota > ceiling {
+	if ceiling := quotaIn(*c.Period, b.quotaCeiling); *c.Quota < cpuQuotaMin || *c.Quota > ceiling {
 		o.object("linux.resources.cpu.quota", decimal(*c.Quota), "1000 to "+decimal(ceiling))
 	}
 	if c.Burst != nil && (*c.Quota < 0 || *c.Burst > uint64(*c.Quota)) {

@@ -126,7 +126,10 @@ func TestLimitsPidsAndCPU(t *testing.T) {
 			[]string{"linux.resources.cpu.shares: 262144 -> 4096 (weights are relative, and the host's own work has one)"}, nil),
 		limitCase("burst", cpu(func(c *specs.LinuxCPU) { c.Burst = new(uint64(1 << 40)) }),
 			[]string{"linux.resources.cpu.burst: 1099511627776 -> 50000 (a burst is at most the quota)"}, nil),
-		limitCase("idle and sets", cpu(func(c *specs.LinuxCPU) { c.Idle, c.Cpus, c.Mems = new(int64(1)), "0-3", "0" }), nil, nil),
+		limitCase("sets", cpu(func(c *specs.LinuxCPU) { c.Cpus, c.Mems = "0-3", "0" }), nil, nil),
+		limitCase("idle has no weight", cpu(func(c *specs.LinuxCPU) { c.Idle = new(int64(1)) }),
+			[]string{"linux.resources.cpu.shares: 512 -> absent (an idle group has the least weight, and takes no other: EINVAL)"}, nil),
+		limitCase("idle", cpu(func(c *specs.LinuxCPU) { c.Idle, c.Shares = new(int64(1)), nil }), nil, nil),
 		limitCase("period", cpu(func(c *specs.LinuxCPU) { c.Period = new(uint64(1)) }), nil,
 			[]string{"linux.resources.cpu.period is 1, want 1000 to 1000000 (rule limits)"}),
 		limitCase("what starves or cannot be read", cpu(func(c *specs.LinuxCPU) {
@@ -199,7 +202,7 @@ func TestLimitsUnified(t *testing.T) {
 			"cpu.weight", "10000", "cpu.max.burst", "99999999"), []string{
 			line("cpu.max", "max", "400000", "the host keeps a part of its CPU time"),
 			line("cpu.max.burst", "99999999", "400000", "a burst is at most a quota"),
-			line("cpu.weight", "10000", "157", "weights are relative, and the host's own work has one"),
+			line("cpu.weight", "10000", "303", "weights are relative, and the host's own work has one"),
 			line("memory.max", "max", "805306368", "the host keeps a part of its memory"),
 			line("memory.min", "max", "805306368", "protection lies within the memory ceiling"),
 			line("memory.swap.max", "max", "0", "no swap beyond memory"),
@@ -281,6 +284,36 @@ func TestLimitsProcess(t *testing.T) {
 		limitCase("oom score out of range", func(s *specs.Spec, _ *Policy) { *s.Process.OOMScoreAdj = 1001 }, nil,
 			[]string{"process.oomScoreAdj is 1001, want 0 to 1000 (rule limits)"}),
 	})
+}
+
+// The judge finds what the narrow half would have bounded.
+func TestUnifiedJudge(t *testing.T) {
+	_, p := testSpec(), testPolicy(t)
+	quiet(&p)
+	for name, c := range map[string]struct{ value, want string }{
+		"memory.max":      {"805306369", "at most 805306368"},
+		"memory.min":      {"max", "at most 805306368"},
+		"memory.swap.max": {"1", "0"},
+		"pids.max":        {"1001", "at most 1000"},
+		"cpu.weight":      {"304", "at most 303"},
+		"cpu.max":         {"40001 10000", "at most 40000"},
+	} {
+		o := protest{rule: "limits"}
+		o.unified(map[string]string{name: c.value}, boundsOf(p))
+		shown, _, _ := strings.Cut(c.value, " ")
+		want := fmt.Sprintf("linux.resources.unified[%s] is %q, want %s (rule limits)", name, shown, c.want)
+		if len(o.violations) != 1 || o.violations[0].String() != want {
+			t.Errorf("got %v, want %q", o.violations, want)
+		}
+	}
+}
+
+func TestWeightOf(t *testing.T) {
+	for shares, want := range map[uint64]uint64{0: 1, 2: 1, 1024: 100, 262144: 10000, 1 << 40: 10000} {
+		if got := weightOf(shares); got != want {
+			t.Errorf("weightOf(%d) is %d, want %d", shares, got, want)
+		}
+	}
 }
 
 // A small host keeps half of its memory at most, and a number never overflows.

@@ -96,17 +96,42 @@ func (t *tally) unified(r *specs.LinuxResources, b bounds) {
 
 func (o *protest) unified(u map[string]string, b bounds) {
 	for _, name := range slices.Sorted(maps.Keys(u)) {
-		field := "linux.resources.unified[" + strings.Trim(quote(name), `"`) + "]"
+		value, field := u[name], "linux.resources.unified["+strings.Trim(quote(name), `"`)+"]"
 		key, known := findUnified(name)
 		if !known {
 			o.object(field, "a file that no rule bounds", "absent")
 			continue
 		}
-		if fitted, ok := key.fit(u[name], b); !ok {
-			o.object(field, quote(u[name]), "a value of that file")
-		} else if fitted != u[name] {
-			o.object(field, quote(u[name]), "at most "+quote(fitted))
+		if _, ok := key.fit(value, b); !ok {
+			o.object(field, quote(value), "a value of that file")
+			continue
 		}
+		switch name {
+		case "memory.max", "memory.low", "memory.min":
+			o.atMost(field, value, b.memoryCeiling)
+		case "pids.max":
+			o.atMost(field, value, b.pidsCeiling)
+		case "memory.swap.max":
+			if value != "0" && !b.swap {
+				o.object(field, quote(value), "0")
+			}
+		case "cpu.weight":
+			o.atMost(field, value, int64(weightOf(b.sharesCeiling)))
+		case "cpu.max":
+			quota, period, two := strings.Cut(value, " ")
+			share := b.quotaCeiling * cpuPeriod / 100
+			if n, err := strconv.ParseInt(period, 10, 32); two && err == nil {
+				share = max(b.quotaCeiling*n/100, cpuQuotaMin)
+			}
+			o.atMost(field, quota, share)
+		}
+	}
+}
+
+// atMost objects to what is no plain number up to most. "max" is none.
+func (o *protest) atMost(field, value string, most int64) {
+	if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < 0 || n > most {
+		o.object(field, quote(value), "at most "+decimal(most))
 	}
 }
 
@@ -152,17 +177,23 @@ func fitSwap(v string, b bounds) (string, bool) {
 	return v, ok
 }
 
-// fitWeight bounds cpu.weight, 1 to 10000, by the ceiling in shares. 1024 shares are the default weight 100, and the
-// scale is the one that runtimes use for version 2.
+// fitWeight bounds cpu.weight, 1 to 10000, by the ceiling in shares.
 func fitWeight(v string, b bounds) (string, bool) {
 	n, err := strconv.ParseUint(v, 10, 16)
 	if err != nil || n < 1 || n > 10000 {
 		return v, false
 	}
-	if most := 1 + (b.sharesCeiling-2)*9999/262142; n > most {
+	if most := weightOf(b.sharesCeiling); n > most {
 		return strconv.FormatUint(most, 10), true
 	}
 	return v, true
+}
+
+// weightOf is the version 2 weight that libcontainer gives to shares: the parabola in the logarithms through the least,
+// default and greatest of both, 2 and 1, 1024 and 100, 262144 and 10000.
+func weightOf(shares uint64) uint64 {
+	l := math.Log2(float64(min(max(shares, 2), 262144)))
+	return min(uint64(math.Ceil(math.Pow(10, (l*l+125*l-126)/612))), 10000)
 }
 
 // fitCPUMax bounds "QUOTA" and "QUOTA PERIOD", in microseconds.
