@@ -144,10 +144,14 @@ func mergePointer(to, from reflect.Value, path string) {
 		copyInto(to, from)
 		return
 	}
-	if to.IsNil() {
-		to.Set(reflect.New(from.Type().Elem()))
+	merged := reflect.New(from.Type().Elem())
+	if !to.IsNil() {
+		merged = to
 	}
-	merge(to.Elem(), from.Elem(), path)
+	merge(merged.Elem(), from.Elem(), path)
+	if !merged.Elem().IsZero() {
+		to.Set(merged)
+	}
 }
 
 // unchanged is the promise that a request for one part changes that part alone.

@@ -46,6 +46,7 @@ func viewMount(s *specs.Spec, p Policy, i int) mountView {
 	if i < len(p.Facts.Sources) {
 		v.source = p.Facts.Sources[i]
 	}
+	v.opts.recursive = v.opts.recursive || v.mount.Type == "rbind"
 	return v
 }
 
