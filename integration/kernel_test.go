@@ -170,11 +170,11 @@ func processState(pid string) string {
 
 func trimmed(s string) string { return strings.TrimSpace(s) }
 
-// limitLine is the line of /proc/PID/limits that begins with name, with a colon after the name.
-func limitLine(limits, name string) string {
+// limitOf is the rest of the line of /proc/PID/limits that begins with name: soft limit, hard limit, unit.
+func limitOf(limits, name string) string {
 	for _, line := range strings.Split(limits, "\n") {
 		if rest, ok := strings.CutPrefix(line, name); ok {
-			return name + ":" + rest
+			return strings.Join(strings.Fields(rest), " ")
 		}
 	}
 	return ""

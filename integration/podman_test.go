@@ -65,7 +65,9 @@ func newPodman(t testing.TB, name string) *podman {
 }
 
 func (p *podman) run(options ...string) []string {
-	args := append([]string{"run", "--network", "none", "-e", "A=b", "-e", "PATH=/bin", "--cgroup-parent", p.cgroup}, options...)
+	args := append([]string{"run", "--network", "none", "-e", "A=b", "-e", "PATH=/bin", "--cgroup-parent", p.cgroup,
+		// Below the host's own limits: to raise them takes a right that not every test machine has.
+		"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"}, options...)
 	return append(args, "--rootfs", p.rootfs)
 }
 
