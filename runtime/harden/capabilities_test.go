@@ -1,7 +1,6 @@
 package harden
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -116,6 +115,6 @@ func TestCapabilityKnown(t *testing.T) {
 		}
 	}
 	if n := len(allCapabilities()); n != 41 {
-		t.Error(fmt.Sprintf("%d names, want 41", n))
+		t.Errorf("%d names, want 41", n)
 	}
 }

@@ -27,9 +27,9 @@ func (t *tally) memory(r *specs.LinuxResources, b bounds) {
 		t.narrow("linux.resources.memory.reservation", decimal(*v), decimal(limit), "a reservation lies within the limit")
 		m.Reservation = &limit
 	}
-	if v := m.Kernel; v != nil {
+	if v := m.Kernel; v != nil { //nolint:staticcheck // deprecated, so it must not pass unseen
 		t.narrow("linux.resources.memory.kernel", decimal(*v), "absent", "kernels no longer have it, kernel memory counts as memory")
-		m.Kernel = nil
+		m.Kernel = nil //nolint:staticcheck // deprecated, so it must not pass unseen
 	}
 	if v := m.KernelTCP; v != nil {
 		t.narrow("linux.resources.memory.kernelTCP", decimal(*v), "absent", "kernels no longer have it, TCP buffers count as memory")
@@ -91,7 +91,7 @@ func (o *protest) memory(m *specs.LinuxMemory, b bounds) {
 	if m.Reservation != nil && (*m.Reservation < 0 || *m.Reservation > limit) {
 		o.object("linux.resources.memory.reservation", decimal(*m.Reservation), "0 to "+decimal(limit))
 	}
-	if m.Kernel != nil || m.KernelTCP != nil {
+	if m.Kernel != nil || m.KernelTCP != nil { //nolint:staticcheck // deprecated, so it must not pass unseen
 		o.object("linux.resources.memory.kernel", "given", "absent")
 	}
 	if m.Swappiness != nil && *m.Swappiness > 100 {

@@ -1,7 +1,6 @@
 package harden
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +78,7 @@ func TestLimitsMemory(t *testing.T) {
 		}, nil, nil),
 		limitCase("tiny is kept", memoryOf(func(m *specs.LinuxMemory) { m.Limit, m.Swap = new(int64(4096)), new(int64(4096)) }), nil, nil),
 		limitCase("the rest", memoryOf(func(m *specs.LinuxMemory) {
-			m.Reservation, m.Kernel, m.KernelTCP = new(int64(1<<40)), new(int64(1)), new(int64(2))
+			m.Reservation, m.Kernel, m.KernelTCP = new(int64(1<<40)), new(int64(1)), new(int64(2)) //nolint:staticcheck // deprecated, so it must not pass unseen
 			m.Swappiness, m.DisableOOMKiller = new(uint64(200)), new(true)
 		}), []string{
 			"linux.resources.memory.reservation: 1099511627776 -> 67108864 (a reservation lies within the limit)",
@@ -180,140 +179,6 @@ func TestLimitsIO(t *testing.T) {
 			`linux.resources.rdma is "a b", want the name of a device (rule limits)`,
 		}),
 	})
-}
-
-func unifiedOf(pairs ...string) func(*specs.Spec, *Policy) {
-	return func(s *specs.Spec, _ *Policy) {
-		s.Linux.Resources.Unified = map[string]string{}
-		for i := 0; i < len(pairs); i += 2 {
-			s.Linux.Resources.Unified[pairs[i]] = pairs[i+1]
-		}
-	}
-}
-
-func TestLimitsUnified(t *testing.T) {
-	line := func(key, from, to, why string) string {
-		return fmt.Sprintf("linux.resources.unified[%s]: %q -> %q (%s)", key, from, to, why)
-	}
-	runRule(t, limits, []ruleCase{
-		limitCase("kept", unifiedOf("memory.max", "1048576", "memory.high", "max", "pids.max", "10", "cpu.max", "50000 100000", "cpu.weight", "10",
-			"cpuset.cpus", "0-1", "io.max", "8:0 rbps=1048576 wiops=max\n8:16 rbps=1", "hugetlb.2MB.max", "max", "memory.swap.max", "0"), nil, nil),
-		limitCase("narrowed", unifiedOf("memory.max", "max", "memory.min", "max", "memory.swap.max", "max", "pids.max", "max", "cpu.max", "max",
-			"cpu.weight", "10000", "cpu.max.burst", "99999999"), []string{
-			line("cpu.max", "max", "400000", "the host keeps a part of its CPU time"),
-			line("cpu.max.burst", "99999999", "400000", "a burst is at most a quota"),
-			line("cpu.weight", "10000", "303", "weights are relative, and the host's own work has one"),
-			line("memory.max", "max", "805306368", "the host keeps a part of its memory"),
-			line("memory.min", "max", "805306368", "protection lies within the memory ceiling"),
-			line("memory.swap.max", "max", "0", "no swap beyond memory"),
-			line("pids.max", "max", "1000", "tasks are bounded"),
-		}, nil),
-		limitCase("period kept", unifiedOf("cpu.max", "max 10000"), []string{line("cpu.max", "max 10000", "40000 10000", "the host keeps a part of its CPU time")}, nil),
-		limitCase("no oom group", unifiedOf("memory.oom.group", "1"),
-			[]string{`linux.resources.unified[memory.oom.group]: "1" -> absent (one process that is out of memory must not take the container along)`}, nil),
-		limitCase("refused", unifiedOf("cgroup.procs", "0", "memory.max", "lots", "cpu.max", "1 2 3", "../x", "1", "cpuset.cpus.partition", "root", "pids.max", "+1",
-			"hugetlb.../x.max", "1", "io.max", "8:0 rbps=1\x00"), nil, []string{
-			`linux.resources.unified[../x] is a file that no rule bounds, want absent (rule limits)`,
-			`linux.resources.unified[cgroup.procs] is a file that no rule bounds, want absent (rule limits)`,
-			`linux.resources.unified[cpu.max] is "1 2 3", want a value of that file (rule limits)`,
-			`linux.resources.unified[cpuset.cpus.partition] is a file that no rule bounds, want absent (rule limits)`,
-			`linux.resources.unified[hugetlb.../x.max] is a file that no rule bounds, want absent (rule limits)`,
-			`linux.resources.unified[io.max] is "8:0 rbps=1\x00", want a value of that file (rule limits)`,
-			`linux.resources.unified[memory.max] is "lots", want a value of that file (rule limits)`,
-			`linux.resources.unified[pids.max] is "+1", want a value of that file (rule limits)`,
-		}),
-	})
-}
-
-func TestCgroupsPath(t *testing.T) {
-	const below, own, name = `a path below the caller's own cgroup, without ".."`, "a cgroup of the container's own, below its engine's",
-		"the name of a scope of the container's own after the last colon"
-	for path, want := range map[string]string{
-		"": "", "/docker/0123abcd": "", "docker/0123abcd": "", "/web1": "", "/default/web1": "", "/buildkit/x": "", "/libpod_parent/libpod-1": "",
-		"/kubepods/besteffort/pod0b7f/91d9": "", "/kubepods/pod0b7f/91d9": "", "/kubepods/guaranteed-like/x": "",
-		"/system.slice/docker-1.scope": "", "/kubepods.slice/kubepods-besteffort.slice/cri-1.scope": "",
-		"system.slice:docker:0123": "", "machine.slice:libpod:1": "", ":bulkhead:1": "", "kubepods-besteffort-pod0b7f_1.slice:cri-containerd:91d9": "",
-		"/": own, "//": own, "/.": own, "/system.slice": own, "/user.slice/user-0.slice": own, "/docker": own, "docker": own, "/init.scope": own,
-		"/kubepods/besteffort": own, "/kubepods": own, "/kubepods/besteffort/pod0b7f": own, "/kubepods/pod0b7f": own, "/system.slice/sshd.service": own,
-		"/docker/../system.slice/x": below, "..": below, "../x": below, "/a\x00b": below, "/a\nb": below, "a:..:b": below,
-		"system.slice:docker": "slice:prefix:name", "a:b:c:d": "slice:prefix:name",
-		"system:docker:1": "the name of a slice before the first colon", "-evil.slice:d:1": "the name of a slice before the first colon",
-		"system.slice:a/b:1":   "a plain prefix between the colons",
-		"system.slice:docker:": name, "system.slice::user.slice": name, "system.slice:docker:a/b": name, "-.slice::init.scope": name,
-	} {
-		o := protest{rule: "limits"}
-		o.cgroupsPath(path)
-		var got string
-		if len(o.violations) > 0 {
-			got = o.violations[0].Want
-		}
-		if got != want || len(o.violations) > 1 {
-			t.Errorf("%q: got %v, want %q", path, o.violations, want)
-		}
-	}
-}
-
-func TestLimitsProcess(t *testing.T) {
-	rlimit := func(list ...specs.POSIXRlimit) func(*specs.Spec, *Policy) {
-		return func(s *specs.Spec, _ *Policy) {
-			s.Process.Rlimits = append(list, specs.POSIXRlimit{Type: "RLIMIT_CORE", Hard: 1, Soft: 1})
-		}
-	}
-	const why = " (above the ceiling, or without the effect that was meant)"
-	nofile := specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 1024}
-	runRule(t, limits, []ruleCase{
-		limitCase("narrowed", rlimit(specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Hard: ^uint64(0), Soft: 4096}, specs.POSIXRlimit{Type: "RLIMIT_RTPRIO", Hard: 99, Soft: 99},
-			specs.POSIXRlimit{Type: "RLIMIT_NICE", Hard: 40, Soft: 40}, specs.POSIXRlimit{Type: "RLIMIT_STACK", Hard: ^uint64(0), Soft: 8 << 20}), []string{
-			"process.rlimits[RLIMIT_NOFILE]: soft 4096, hard unlimited -> 4096" + why,
-			"process.rlimits[RLIMIT_RTPRIO]: 99 -> 0 (above the ceiling, or without the effect that was meant: real-time priorities starve the host)",
-			"process.rlimits[RLIMIT_NICE]: 40 -> 20 (above the ceiling, or without the effect that was meant: 20 allows the nice value 0 and none below)",
-		}, nil),
-		limitCase("core 0 does not stop a pipe", func(s *specs.Spec, _ *Policy) { s.Process.Rlimits[1].Soft, s.Process.Rlimits[1].Hard = 0, 0 },
-			[]string{"process.rlimits[RLIMIT_CORE]: 0 -> 1" + why}, nil),
-		limitCase("the host's own hard limit", func(_ *specs.Spec, p *Policy) { p.Facts.Kernel.HardLimits = map[string]uint64{"RLIMIT_NOFILE": 512} },
-			[]string{"process.rlimits[RLIMIT_NOFILE]: soft 1024, hard 2048 -> 512" + why}, nil),
-		limitCase("refused", rlimit(nofile, nofile, specs.POSIXRlimit{Type: "RLIMIT_LUCK"}, specs.POSIXRlimit{Type: "RLIMIT_AS", Soft: 2, Hard: 1}), nil, []string{
-			`process.rlimits[1].type is "RLIMIT_NOFILE", want each resource once (rule limits)`,
-			`process.rlimits[2].type is "RLIMIT_LUCK", want a resource of getrlimit(2) (rule limits)`,
-			"process.rlimits[3].soft is 2, want at most the hard limit 1 (rule limits)",
-		}),
-		limitCase("oom score", func(s *specs.Spec, _ *Policy) { *s.Process.OOMScoreAdj = -500 },
-			[]string{"process.oomScoreAdj: -500 -> 0 (the host's own work is spared first)"}, nil),
-		limitCase("oom score of the host", func(_ *specs.Spec, p *Policy) { p.Facts.Kernel.OOMScoreAdjMin = new(200) },
-			[]string{"process.oomScoreAdj: 100 -> 200 (the host's own work is spared first)"}, nil),
-		limitCase("oom score out of range", func(s *specs.Spec, _ *Policy) { *s.Process.OOMScoreAdj = 1001 }, nil,
-			[]string{"process.oomScoreAdj is 1001, want 0 to 1000 (rule limits)"}),
-	})
-}
-
-// The judge finds what the narrow half would have bounded.
-func TestUnifiedJudge(t *testing.T) {
-	_, p := testSpec(), testPolicy(t)
-	quiet(&p)
-	for name, c := range map[string]struct{ value, want string }{
-		"memory.max":      {"805306369", "at most 805306368"},
-		"memory.min":      {"max", "at most 805306368"},
-		"memory.swap.max": {"1", "0"},
-		"pids.max":        {"1001", "at most 1000"},
-		"cpu.weight":      {"304", "at most 303"},
-		"cpu.max":         {"40001 10000", "at most 40000"},
-	} {
-		o := protest{rule: "limits"}
-		o.unified(map[string]string{name: c.value}, boundsOf(p))
-		shown, _, _ := strings.Cut(c.value, " ")
-		want := fmt.Sprintf("linux.resources.unified[%s] is %q, want %s (rule limits)", name, shown, c.want)
-		if len(o.violations) != 1 || o.violations[0].String() != want {
-			t.Errorf("got %v, want %q", o.violations, want)
-		}
-	}
-}
-
-func TestWeightOf(t *testing.T) {
-	for shares, want := range map[uint64]uint64{0: 1, 2: 1, 1024: 100, 262144: 10000, 1 << 40: 10000} {
-		if got := weightOf(shares); got != want {
-			t.Errorf("weightOf(%d) is %d, want %d", shares, got, want)
-		}
-	}
 }
 
 // A small host keeps half of its memory at most, and a number never overflows.
