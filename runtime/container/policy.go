@@ -1,6 +1,8 @@
 package container
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,11 +33,33 @@ func (r *Runtime) selectPolicy(s *specs.Spec, id string) (harden.Policy, error) 
 	if err != nil {
 		return harden.Policy{}, err
 	}
-	filter, err := profiles.SeccompProfile(p.Seccomp.Profile)
+	filter, err := seccompCeiling(p.Seccomp.Profile)
 	if err != nil {
 		return harden.Policy{}, err
 	}
 	return harden.Policy{Profile: p, ID: id, Host: host, Seccomp: filter}, nil
+}
+
+// maxSeccomp bounds a site's seccomp profile; Docker's own has 12 KB.
+const maxSeccomp = 1 << 20
+
+// seccompCeiling loads the seccomp profile that a hardening profile names: a built-in one, or a file of the site's that root
+// alone can write.
+func seccompCeiling(name string) (*specs.LinuxSeccomp, error) {
+	if !filepath.IsAbs(name) {
+		return profiles.SeccompProfile(name)
+	}
+	b, err := profiles.ReadTrusted(name, maxSeccomp)
+	if err != nil {
+		return nil, fmt.Errorf("load seccomp profile %q: %w", name, err)
+	}
+	s := &specs.LinuxSeccomp{}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(s); err != nil {
+		return nil, fmt.Errorf("load seccomp profile %q: %w", name, err)
+	}
+	return s, nil
 }
 
 // selectProfile loads the profile of this invocation. A container's annotation counts only when it is tighter.
@@ -88,6 +112,11 @@ func (c *creation) lease() error {
 	h, err := userns.Self(c.Root, c.o.ID)
 	if err != nil {
 		return err
+	}
+	// This create made the directory that otherwise tells that a holder lives: what an earlier container of the same ID
+	// left in the store is stale.
+	store.Alive = func(other userns.Holder) bool {
+		return (other.Root != h.Root || other.ID != h.ID) && userns.StateExists(other)
 	}
 	c.rec.Leased = true
 	if err := writeRecord(c.dir, c.rec); err != nil {
@@ -145,18 +174,9 @@ func (c *creation) joinSibling(r userns.Range) error {
 	return nil
 }
 
-// sibling recognises the user namespace of another container of bulkhead.
-func (r *Runtime) sibling(ns uint64) (id string, rng bundle.Range, ok bool) {
-	rec := r.recordOf(ns)
-	if rec == nil {
-		return "", bundle.Range{}, false
-	}
-	return rec.ID, bundle.Range{Start: rec.Range.Start, Size: rec.Range.Size}, true
-}
-
-// recordOf finds the running container that has the user namespace. It reads the records of all holders of leases,
-// which only a container that joins another one has to pay for.
-func (r *Runtime) recordOf(ns uint64) *Record {
+// runningWith finds a running container, other than the one with this ID, whose record matches. It reads the records of
+// all holders of leases, which only the rare create that needs it has to pay for.
+func (r *Runtime) runningWith(match func(*Record) bool) *Record {
 	store, err := r.leases()
 	if err != nil {
 		return nil
@@ -170,12 +190,26 @@ func (r *Runtime) recordOf(ns uint64) *Record {
 		for _, h := range l.Holders {
 			other := &Runtime{Root: h.Root, Config: r.Config}
 			rec, err := other.readRecord(h.ID)
-			if err == nil && rec.UserNamespace == ns && rec.Leased && alive(rec.InitPID, rec.InitStart) {
+			if err == nil && rec.Leased && alive(rec.InitPID, rec.InitStart) && match(rec) {
 				return rec
 			}
 		}
 	}
 	return nil
+}
+
+// sibling recognises the user namespace of another container of bulkhead.
+func (r *Runtime) sibling(ns uint64) (id string, rng bundle.Range, ok bool) {
+	rec := r.recordOf(ns)
+	if rec == nil {
+		return "", bundle.Range{}, false
+	}
+	return rec.ID, bundle.Range{Start: rec.Range.Start, Size: rec.Range.Size}, true
+}
+
+// recordOf finds the running container that has the user namespace.
+func (r *Runtime) recordOf(ns uint64) *Record {
+	return r.runningWith(func(rec *Record) bool { return rec.UserNamespace == ns })
 }
 
 // userNamespacePath is the path of a container's user namespace by one of its processes.

@@ -85,7 +85,14 @@ func (r *Runtime) leases() (*userns.Store, error) {
 // makeStateDir makes bulkhead's own directory. It is searchable by everybody, because a container's root has to walk
 // through it to its staged file system; what is inside is closed one by one.
 func (r *Runtime) makeStateDir() error {
+	if _, err := os.Lstat(r.Config.StateDir); err == nil {
+		return nil
+	}
 	if err := os.MkdirAll(r.Config.StateDir, 0o711); err != nil {
+		return fmt.Errorf("make state directory: %w", err)
+	}
+	// The caller's umask may have closed it.
+	if err := os.Chmod(r.Config.StateDir, 0o711); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
 	return nil

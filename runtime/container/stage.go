@@ -121,7 +121,14 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 	return nil
 }
 
+// keepWorkDir remembers the work directory. One that is there already was left by a crash, or belongs to a running
+// container that has the same root: two overlays on one upper directory would damage it.
 func (c *creation) keepWorkDir(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		if other := c.runningWith(func(rec *Record) bool { return rec.WorkDir == path }); other != nil {
+			return fmt.Errorf("its upper directory is in use by container %q", other.ID)
+		}
+	}
 	c.rec.WorkDir = path
 	return writeRecord(c.dir, c.rec)
 }
@@ -183,7 +190,7 @@ func cloneSource(f *os.File, src bundle.Source, m *specs.Mount, ns *os.File, rec
 	if src.Kind == "char" || readonly || everybody {
 		return userns.Clone(f, nil, recursive)
 	}
-	return nil, fmt.Errorf("%s at %q takes no idmapped mount (needs one of ext4, xfs, btrfs, tmpfs): %w", src.FSType, src.Path, err)
+	return nil, fmt.Errorf("%w (needs one of ext4, xfs, btrfs, tmpfs)", err)
 }
 
 // mountAttrs is what of a mount's options becomes locked on the staged clone: even a libcontainer that forgot a flag
