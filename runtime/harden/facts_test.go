@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -109,21 +110,31 @@ func realSpec(t testing.TB, name string) *specs.Spec {
 	return s
 }
 
-// realPolicy is the default profile for a real spec. The seccomp profile is that of Docker 29 without a few calls, so that
-// both sides of the intersection matter.
+// realPolicy is the default profile for a real spec.
 func realPolicy(t testing.TB, s *specs.Spec) Policy {
 	t.Helper()
+	return profilePolicy(t, s, "default")
+}
+
+// profilePolicy is a built-in profile for a real spec, with its own seccomp profile.
+func profilePolicy(t testing.TB, s *specs.Spec, name string) Policy {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the real specs and their golden files are those of amd64")
+	}
+	profile, err := profiles.Builtin(name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := testPolicy(t)
+	p.Profile = profile
 	p.Range = userns.Range{Start: 1000000, Size: 65536}
 	p.Facts = plausibleFacts(t, s)
 	if s.Linux != nil {
 		p.ID = strings.TrimPrefix(path.Base(s.Linux.CgroupsPath), "libpod-")
 	}
-	ceiling := realSpec(t, "docker-29-run").Linux.Seccomp
-	less := []string{"add_key", "bpf", "clone3", "io_uring_enter", "io_uring_register", "io_uring_setup", "keyctl", "kcmp", "ptrace", "request_key", "userfaultfd", "vmsplice"}
-	for i := range ceiling.Syscalls {
-		ceiling.Syscalls[i].Names = slices.DeleteFunc(ceiling.Syscalls[i].Names, func(n string) bool { return slices.Contains(less, n) })
+	if p.Seccomp, err = profiles.SeccompProfile(profile.Seccomp.Profile); err != nil {
+		t.Fatal(err)
 	}
-	p.Seccomp = ceiling
 	return p
 }

@@ -11,8 +11,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Every spec that a real engine wrote has beside it what comes out: hardened.json and report.txt, or only the report when
-// it is refused. After a wanted change run `go test ./runtime/harden -run Golden -update` and read the difference.
+// Every spec that a real engine wrote has beside it what comes out with the default profile: hardened.json and report.txt,
+// or only the report when it is refused; and what the restricted profile says. After a wanted change run `go test ./runtime/harden -run Golden -update` and read the difference.
 func TestGolden(t *testing.T) {
 	for _, name := range realSpecs(t) {
 		t.Run(name, func(t *testing.T) {
@@ -20,6 +20,8 @@ func TestGolden(t *testing.T) {
 			hardened, changes, err := Harden(s, realPolicy(t, s))
 			golden(t, filepath.Join("testdata", name, "report.txt"), []byte(report(changes, err)))
 			golden(t, filepath.Join("testdata", name, "hardened.json"), indented(t, hardened))
+			_, changes, err = Harden(s, profilePolicy(t, s, "restricted"))
+			golden(t, filepath.Join("testdata", name, "restricted.txt"), []byte(report(changes, err)))
 		})
 	}
 }

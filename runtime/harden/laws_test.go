@@ -33,12 +33,7 @@ func FuzzLaws(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, uint64(base)))
 		acceptable(s)
 		mutate(s, r, int(edits)%8)
-		p := realPolicy(t, s)
-		profile, err := profiles.Builtin(profiles.Names()[seed%3])
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Profile = profile
+		p := profilePolicy(t, s, profiles.Names()[seed%3])
 		before := clone(s)
 		h, _, err := Harden(s, p)
 		if !reflect.DeepEqual(before, s) {

@@ -23,8 +23,8 @@ type protest struct {
 }
 
 // object records that field is got where the rule wants want.
-func (p *protest) object(field, got, want string) {
-	p.violations = append(p.violations, Violation{Rule: p.rule, Field: field, Got: got, Want: want})
+func (o *protest) object(field, got, want string) {
+	o.violations = append(o.violations, Violation{Rule: o.rule, Field: field, Got: got, Want: want})
 }
 
 // because joins a sentence with the profile's own reason, when it has one.
