@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -115,16 +116,20 @@ func cook(t testing.TB, r recipe, base, tar string, env ...string) {
 // debianMirror is the suite and the package mirror that this host's apt already uses.
 func debianMirror(t testing.TB) (suite, mirror string) {
 	t.Helper()
-	cmd := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Identifier: Packages")
-	for _, line := range strings.Split(must(t, run(t, cmd)), "\n") {
+	for _, line := range strings.Split(aptTargets(), "\n") {
 		f := strings.Fields(line)
 		if len(f) == 3 && f[2] == "main" && !strings.ContainsAny(f[1], "-/") {
 			return f[1], f[0]
 		}
 	}
-	t.Fatal("apt knows no package mirror of this host's release")
+	t.Fatalf("apt knows no package mirror of this host's release: %s", aptTargets())
 	return "", ""
 }
+
+var aptTargets = sync.OnceValue(func() string {
+	out, _ := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Identifier: Packages").CombinedOutput()
+	return string(out)
+})
 
 func lockFile(t testing.TB, path string) *os.File {
 	t.Helper()
