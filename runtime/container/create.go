@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/opencontainers/runc/libcontainer"
@@ -171,6 +170,11 @@ func (c *creation) resolve() (err error) {
 	if err := enterPrivateMounts(); err != nil {
 		return err
 	}
+	return c.look()
+}
+
+// look resolves in the mount namespace that this thread is in.
+func (c *creation) look() error {
 	table, err := protectedPaths(c.Root)
 	if err != nil {
 		return err
@@ -183,12 +187,20 @@ func (c *creation) resolve() (err error) {
 	return nil
 }
 
-// judge runs the rule table.
-func (c *creation) judge() (err error) {
+// judge runs the rule table. A refusal goes to the log.
+func (c *creation) judge() error {
+	err := c.decide()
+	if err != nil {
+		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
+	}
+	return err
+}
+
+// decide runs the rule table and puts the outcome into the creation.
+func (c *creation) decide() (err error) {
 	var changes []harden.Change
 	c.hardened, changes, err = harden.Harden(c.asked, c.policy)
 	if err != nil {
-		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
 		return err
 	}
 	for _, n := range c.notes {
@@ -263,12 +275,4 @@ func (c *creation) unlock() {
 		_ = c.lock.Close()
 		c.lock = nil
 	}
-}
-
-// hasOwnUserNamespace tells whether the caller brings a user namespace: then it leases IDs itself (a Kubernetes pod with
-// hostUsers: false, podman --userns) and has shifted the file systems already.
-func hasOwnUserNamespace(s *specs.Spec) bool {
-	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
-		return n.Type == specs.UserNamespace
-	})
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/sirupsen/logrus"
 
 	"github.com/bulkhead-runtime/bulkhead/cgroups"
 	"github.com/bulkhead-runtime/bulkhead/profiles"
@@ -101,8 +103,8 @@ func protectedPaths(own ...string) ([]bundle.ProtectedPath, error) {
 // lease gets the container its range: a new one, the one of the container whose namespace it joins, or none when the
 // caller brought a user namespace of its own.
 func (c *creation) lease() error {
-	if hasOwnUserNamespace(c.asked) {
-		return nil
+	if harden.OwnUserNamespace(c.asked, c.policy.Facts) {
+		return c.checkOwnMapping()
 	}
 	store, err := c.leases()
 	if err != nil {
@@ -135,6 +137,30 @@ func (c *creation) lease() error {
 	c.rec.Range, err = store.Lease(h, c.policy.Profile.UserNamespace.Size, pools)
 	c.policy.Range = c.rec.Range
 	return err
+}
+
+// checkOwnMapping refuses a caller's own mapping that reaches into the pools that this runtime leases from: two containers
+// would then share host IDs.
+func (c *creation) checkOwnMapping() error {
+	pools, err := userns.HostPools()
+	if err != nil {
+		return err
+	}
+	maps := append(slices.Clone(c.asked.Linux.UIDMappings), c.asked.Linux.GIDMappings...)
+	for _, n := range c.policy.Facts.Namespaces {
+		for _, m := range append(slices.Clone(n.UIDMap), n.GIDMap...) {
+			maps = append(maps, specs.LinuxIDMapping{ContainerID: m.ContainerID, HostID: m.HostID, Size: m.Size})
+		}
+	}
+	for _, m := range maps {
+		asked := userns.Range{Start: m.HostID, Size: m.Size}
+		for _, pool := range pools {
+			if asked.Overlaps(pool) {
+				return fmt.Errorf("check the user namespace of %q: its host IDs %s lie in the pool %s that bulkhead leases from; give the caller other IDs or bulkhead another pool (/etc/subuid, /etc/subgid)", c.o.ID, asked, pool)
+			}
+		}
+	}
+	return nil
 }
 
 // joinedRange finds the range of the container whose namespaces the spec joins. That all of them belong to one
@@ -176,26 +202,26 @@ func (c *creation) joinSibling(r userns.Range) error {
 
 // runningWith finds a running container, other than the one with this ID, whose record matches. It reads the records of
 // all holders of leases, which only the rare create that needs it has to pay for.
-func (r *Runtime) runningWith(match func(*Record) bool) *Record {
+func (r *Runtime) runningWith(match func(*Record) bool) (*Record, error) {
 	store, err := r.leases()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer store.Close()
 	leases, err := store.List()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	for _, l := range leases {
 		for _, h := range l.Holders {
 			other := &Runtime{Root: h.Root, Config: r.Config}
 			rec, err := other.readRecord(h.ID)
 			if err == nil && rec.Leased && alive(rec.InitPID, rec.InitStart) && match(rec) {
-				return rec
+				return rec, nil
 			}
 		}
 	}
-	return nil
+	return nil, nil //nolint:nilnil // none is a valid answer
 }
 
 // sibling recognises the user namespace of another container of bulkhead.
@@ -207,9 +233,14 @@ func (r *Runtime) sibling(ns uint64) (id string, rng bundle.Range, ok bool) {
 	return rec.ID, bundle.Range{Start: rec.Range.Start, Size: rec.Range.Size}, true
 }
 
-// recordOf finds the running container that has the user namespace.
+// recordOf finds the running container that has the user namespace. When the leases cannot be read it finds none, and a
+// namespace that is no container's is refused.
 func (r *Runtime) recordOf(ns uint64) *Record {
-	return r.runningWith(func(rec *Record) bool { return rec.UserNamespace == ns })
+	rec, err := r.runningWith(func(rec *Record) bool { return rec.UserNamespace == ns })
+	if err != nil {
+		logrus.Warnf("find the container of user namespace %d: %v", ns, err)
+	}
+	return rec
 }
 
 // userNamespacePath is the path of a container's user namespace by one of its processes.

@@ -125,7 +125,11 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 // container that has the same root: two overlays on one upper directory would damage it.
 func (c *creation) keepWorkDir(path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		if other := c.runningWith(func(rec *Record) bool { return rec.WorkDir == path }); other != nil {
+		other, err := c.runningWith(func(rec *Record) bool { return rec.WorkDir == path })
+		if err != nil {
+			return err
+		}
+		if other != nil {
 			return fmt.Errorf("its upper directory is in use by container %q", other.ID)
 		}
 	}
