@@ -60,7 +60,7 @@ func (o *protest) bind(s *specs.Spec, v mountView, p Policy) {
 		o.object(field, all, "nosuid")
 	case !v.opts.nodev && !v.device():
 		o.object(field, all, "nodev")
-	case v.opts.recursive && len(v.source.Submounts) > 0 && !(v.opts.recNosuid && v.opts.recNodev):
+	case v.opts.recursive && len(v.source.Submounts) > 0 && (!v.opts.recNosuid || !v.opts.recNodev):
 		o.object(field, all, "rnosuid and rnodev")
 	case p.Profile.Mounts.Noexec.On && !v.opts.noexec && !hostProgram(v, p):
 		o.object(field, all, "noexec")
@@ -70,7 +70,7 @@ func (o *protest) bind(s *specs.Spec, v mountView, p Policy) {
 		o.object(field, quote(v.opts.data[0]), "options that a bind has")
 	}
 	o.bindMappings(s, v, p)
-	o.source(v, p)
+	o.source(s, v, p)
 }
 
 // bindMappings objects to ID mappings other than the container's own.
@@ -88,7 +88,7 @@ func (o *protest) bindMappings(s *specs.Spec, v mountView, p Policy) {
 }
 
 // source objects to what a bind shows the container.
-func (o *protest) source(v mountView, p Policy) {
+func (o *protest) source(s *specs.Spec, v mountView, p Policy) {
 	field, src := mountField(v.index, "source"), v.source
 	switch {
 	case src.Err != "":
@@ -116,12 +116,12 @@ func (o *protest) source(v mountView, p Policy) {
 		o.object(field, fmt.Sprintf("%s, a %s", quote(src.Real), src.Kind), "a directory or a file")
 		return
 	}
-	if o.place(field, placeOf(src), src.FSType, v.readonly(), p) || !v.opts.recursive {
+	if o.place(s, field, placeOf(src), src.FSType, v.readonly(), p) || !v.opts.recursive {
 		return
 	}
 	for _, sub := range src.Submounts {
 		at := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(src.Real, "/") + sub.Path}
-		if o.place(field, at, sub.FSType, v.readonly(), p) {
+		if o.place(s, field, at, sub.FSType, v.readonly(), p) {
 			return
 		}
 	}

@@ -5,16 +5,18 @@ import (
 	"slices"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 )
 
 // An enginePattern is a path below an engine's state directory that the engine itself gives to containers. A star
-// is one name. Some are only for the container whose ID is the name at idAt, and for its siblings.
+// is one name. Some are only for the container, or the pod, whose ID is the name at idAt.
 type enginePattern struct {
 	segments string
 	// below also allows what lies below.
 	below bool
-	// idAt is the segment that must be the container's ID, or -1.
+	// idAt is the segment that must be the ID of the container, or of its pod, or -1.
 	idAt int
 }
 
@@ -37,10 +39,10 @@ var enginePatterns = [...]enginePattern{
 	{"*-containers/*/userdata/shm", false, 1},
 	{"*-containers/*/userdata/run/secrets", true, 1},
 	{"*-containers/*/userdata/secrets", true, 1},
-	{"pods/*/volumes/*/*", true, -1},
-	{"pods/*/volume-subpaths/*/*/*", true, -1},
-	{"pods/*/etc-hosts", false, -1},
-	{"pods/*/containers/*/*", false, -1},
+	{"pods/*/volumes/*/*", true, 1},
+	{"pods/*/volume-subpaths/*/*/*", true, 1},
+	{"pods/*/etc-hosts", false, 1},
+	{"pods/*/containers/*/*", false, 1},
 	{"io.containerd.*/sandboxes/*/hosts", false, -1},
 	{"io.containerd.*/sandboxes/*/hostname", false, -1},
 	{"io.containerd.*/sandboxes/*/resolv.conf", false, -1},
@@ -59,7 +61,7 @@ var enginePatterns = [...]enginePattern{
 var engineInside = [...]string{"storage/", "containerd/", "kubelet/", "k3s/agent/containerd/", "rke2/agent/containerd/"}
 
 // engineFile tells whether the path below an engine's state directory is one that the engine gives to this container.
-func engineFile(below string, p Policy) bool {
+func engineFile(below string, s *specs.Spec, p Policy) bool {
 	for _, prefix := range engineInside {
 		if rest, ok := strings.CutPrefix(below, prefix); ok {
 			below = rest
@@ -80,11 +82,24 @@ func engineFile(below string, p Policy) bool {
 				return false
 			}
 		}
-		return e.idAt < 0 || ownID(names[e.idAt], p)
+		return e.idAt < 0 || ownID(names[e.idAt], p) || want[0] == "pods" && ownPod(names[e.idAt], s)
 	})
 }
 
 // ownID tells whether the ID is this container's or that of one whose namespaces it joins.
 func ownID(id string, p Policy) bool {
 	return id == p.ID && id != "" || slices.ContainsFunc(p.Facts.Namespaces, func(n bundle.Namespace) bool { return n.Sibling == id && id != "" })
+}
+
+// ownPod tells whether the UID is that of the container's pod, by what kubelet's engines write: containerd's and CRI-O's
+// annotations, or the pod's cgroup, whose name systemd has with underscores. Other pods' secrets lie beside its own.
+func ownPod(uid string, s *specs.Spec) bool {
+	if uid == s.Annotations["io.kubernetes.cri.sandbox-uid"] || uid == s.Annotations["io.kubernetes.pod.uid"] {
+		return uid != ""
+	}
+	slice, _, _ := strings.Cut(s.Linux.CgroupsPath, ":")
+	return slices.ContainsFunc(strings.Split(slice, "/"), func(name string) bool {
+		name = strings.ReplaceAll(strings.TrimSuffix(name, ".slice"), "_", "-")
+		return uid != "" && (name == "pod"+uid || strings.HasPrefix(name, "kubepods") && strings.HasSuffix(name, "-pod"+uid))
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 )
@@ -102,7 +104,7 @@ func strictness(g bundle.ProtectedPath) int {
 
 // place objects to a source, or to a mount below one, that is protected. It tells whether it did: one reason is
 // enough.
-func (o *protest) place(field string, at place, fstype string, readonly bool, p Policy) bool {
+func (o *protest) place(s *specs.Spec, field string, at place, fstype string, readonly bool, p Policy) bool {
 	const other, only = "a path that is no part of the host's system", "it read-only (:ro)"
 	if kernelFilesystem(fstype) {
 		o.object(field, quote(at.real)+" on "+fstype, "no file system of the kernel's")
@@ -117,7 +119,7 @@ func (o *protest) place(field string, at place, fstype string, readonly bool, p 
 				o.object(field, text+" and writable", only)
 				return true
 			}
-		case g.Class == "engine" && engineFile(at.below(g), p):
+		case g.Class == "engine" && engineFile(at.below(g), s, p):
 		default:
 			o.object(field, text, other)
 			return true

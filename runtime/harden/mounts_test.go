@@ -72,7 +72,14 @@ var (
 
 func TestMountsKeepsSources(t *testing.T) {
 	own := onDisk("/var/lib/docker/containers/web1/mounts/secrets/key")
-	pods := "/var/lib/kubelet/pods/0b7f"
+	pods := "/var/lib/kubelet/pods/0b7f-5a"
+	inPod := func(path, annotation, cgroup string) func(*specs.Spec, *Policy) {
+		return func(s *specs.Spec, p *Policy) {
+			bindOf(onDisk(pods+path), finished...)(s, p)
+			s.Annotations = map[string]string{annotation: "0b7f-5a"}
+			s.Linux.CgroupsPath = cgroup
+		}
+	}
 	zero := bundle.Source{Bind: true, Path: "/dev/zero", Real: "/dev/zero", Kind: "char", Rdev: "1:5", FSType: "devtmpfs", FSDev: "0:6", FSPath: "/zero"}
 	runRule(t, mounts, []ruleCase{
 		{name: "nothing"},
@@ -86,9 +93,10 @@ func TestMountsKeepsSources(t *testing.T) {
 		{name: "below a volume", edit: bindOf(onDisk("/var/lib/docker/volumes/db/_data/x"), finished...)},
 		{name: "hosts", edit: bindOf(onDisk("/var/lib/docker/containers/other/hosts"), finished...)},
 		{name: "own secrets", edit: bindOf(own, finished...)},
-		{name: "a pod's volume", edit: bindOf(onDisk(pods+"/volumes/kubernetes.io~empty-dir/data"), finished...)},
-		{name: "a pod's hosts", edit: bindOf(onDisk(pods+"/etc-hosts"), finished...)},
-		{name: "a pod's subpath", edit: bindOf(onDisk(pods+"/volume-subpaths/data/app/0"), finished...)},
+		{name: "a pod's volume", edit: inPod("/volumes/kubernetes.io~empty-dir/data", "io.kubernetes.cri.sandbox-uid", "")},
+		{name: "a pod's hosts", edit: inPod("/etc-hosts", "io.kubernetes.pod.uid", "")},
+		{name: "a pod's subpath", edit: inPod("/volume-subpaths/data/app/0", "x", "kubepods-burstable-pod0b7f_5a.slice:cri-containerd:d431")},
+		{name: "a pod's log", edit: inPod("/containers/app/3f6f", "x", "/kubepods/burstable/pod0b7f-5a/d431")},
 		{name: "a sandbox's shm", edit: bindOf(inRun("/run/containerd/io.containerd.grpc.v1.cri/sandboxes/d431/shm", "dir"), finished...)},
 		{name: "a default device", edit: bindOf(zero, "bind", "nosuid")},
 		{name: "lxcfs", edit: bindTo("/proc/meminfo", onDisk("/srv/lxcfs/meminfo"), finished...)},
@@ -149,6 +157,7 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"Docker's images", ro(onDisk("/var/lib/docker/overlay2")), `mounts[0].source is "/var/lib/docker/overlay2" (Docker's state)` + system},
 		{"all volumes", ro(onDisk("/var/lib/docker/volumes")), `mounts[0].source is "/var/lib/docker/volumes" (Docker's state)` + system},
 		{"another's secrets", ro(onDisk("/var/lib/docker/containers/other/mounts/secrets")), `mounts[0].source is "/var/lib/docker/containers/other/mounts/secrets" (Docker's state)` + system},
+		{"another pod's secrets", ro(onDisk("/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key")), `mounts[0].source is "/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key" (kubelet's pods and keys)` + system},
 		{"shims' sockets", ro(inRun("/run/containerd/s/1", "socket")), `mounts[0].source is "/run/containerd/s/1" (sockets of containerd's shims)` + system},
 		{"not opened", rw(bundle.Source{Bind: true, Path: "/x", Err: "too many levels of symbolic links"}), `mounts[0].source is "/x", which cannot be opened ("too many levels of symbolic links"), want a path of the host (rule mounts)`},
 		{"not described", rw(bundle.Source{Path: "/x"}), `mounts[0].source is "/x", want one that was opened and described before (rule mounts)`},
