@@ -43,7 +43,7 @@ func (o *protest) systemdPath(field, p string) {
 		o.object(field, quote(p), "a plain prefix between the colons")
 	}
 	// A name that ends in .slice makes libcontainer use that slice itself.
-	if !only(name, "_.-@\\") || strings.HasSuffix(name, ".slice") || name == "init.scope" {
+	if !only(name, "_.-@\\") || strings.HasSuffix(name, ".slice") || name == "init.scope" || prefix == "session" {
 		o.object(field, quote(p), "the name of a scope of the container's own after the last colon")
 	}
 }
@@ -52,17 +52,23 @@ func (o *protest) systemdPath(field, p string) {
 const engineCgroups = " init.scope docker buildkit podman libpod_parent libpod machine lxc lxc.payload containerd k8s.io" +
 	" crio kubepods besteffort burstable guaranteed system user unified bulkhead kubelet systemd "
 
-// isShared tells whether a cgroup directory is the root, a slice or service of systemd's, or an engine's own.
+// isShared tells whether a cgroup directory is the root, a slice, service or login session of systemd's, or an engine's
+// own.
 func isShared(parts []string) bool {
-	last := parts[len(parts)-1]
+	last, kubelet := parts[len(parts)-1], slices.Contains(parts, "kubepods")
 	switch {
 	case last == "":
 		return true
-	case strings.HasSuffix(last, ".slice"), strings.HasSuffix(last, ".service"):
+	case strings.HasSuffix(last, ".slice"), strings.HasSuffix(last, ".service"), isSession(last):
 		return true
 	case strings.Contains(engineCgroups, " "+last+" "):
-		return len(parts) == 1 || parts[0] == "kubepods" || strings.HasSuffix(parts[len(parts)-2], ".slice")
+		return len(parts) == 1 || kubelet || strings.HasSuffix(parts[len(parts)-2], ".slice")
 	}
 	// A pod's own directory holds its containers: kubepods/QOS/podUID or kubepods/podUID.
-	return parts[0] == "kubepods" && strings.HasPrefix(last, "pod")
+	return kubelet && strings.HasPrefix(last, "pod")
+}
+
+// isSession tells whether a scope is one of systemd-logind's: session-1.scope.
+func isSession(scope string) bool {
+	return strings.HasPrefix(scope, "session-") && strings.HasSuffix(scope, ".scope")
 }

@@ -49,11 +49,12 @@ func TestCgroupsPath(t *testing.T) {
 		"system.slice:docker:0123": "", "machine.slice:libpod:1": "", ":bulkhead:1": "", "kubepods-besteffort-pod0b7f_1.slice:cri-containerd:91d9": "",
 		"/": own, "//": own, "/.": own, "/system.slice": own, "/user.slice/user-0.slice": own, "/docker": own, "docker": own, "/init.scope": own,
 		"/kubepods/besteffort": own, "/kubepods": own, "/kubepods/besteffort/pod0b7f": own, "/kubepods/pod0b7f": own, "/system.slice/sshd.service": own,
+		"/user.slice/user-0.slice/session-1.scope": own, "/kubelet/kubepods/burstable": own, "/kubelet/kubepods/pod1": own,
 		"/docker/../system.slice/x": below, "..": below, "../x": below, "/a\x00b": below, "/a\nb": below, "a:..:b": below,
 		"system.slice:docker": "slice:prefix:name", "a:b:c:d": "slice:prefix:name",
 		"system:docker:1": "the name of a slice before the first colon", "-evil.slice:d:1": "the name of a slice before the first colon",
 		"system.slice:a/b:1":   "a plain prefix between the colons",
-		"system.slice:docker:": name, "system.slice::user.slice": name, "system.slice:docker:a/b": name, "-.slice::init.scope": name,
+		"system.slice:docker:": name, "system.slice::user.slice": name, "system.slice:docker:a/b": name, "-.slice::init.scope": name, "user-0.slice:session:1": name,
 	} {
 		o := protest{rule: "limits"}
 		o.cgroupsPath(path)
