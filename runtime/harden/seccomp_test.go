@@ -61,6 +61,14 @@ func TestSeccomp(t *testing.T) {
 				"linux.seccomp: default SCMP_ACT_ALLOW -> " + own + " (the intersection with the profile's: " + reason + ")",
 			},
 		},
+	})
+}
+
+// What an agent would answer, and what cannot be read, is refused as it stands.
+func TestSeccompAgent(t *testing.T) {
+	reason := seccompReason(t)
+	const one = "default SCMP_ACT_ERRNO(1), 1 calls permitted and 0 by argument"
+	runRule(t, seccompRule, []ruleCase{
 		{
 			name:    "unknown action",
 			edit:    askedFilter(func(s *specs.LinuxSeccomp) { s.Syscalls[0].Action = "SCMP_ACT_PERHAPS" }),

@@ -69,6 +69,11 @@ func TestSysctl(t *testing.T) {
 			changes: []string{`linux.sysctl[net.ipv4.gone]: "1" -> absent (this kernel does not have it for a new namespace)`},
 			check:   wantSysctls(),
 		},
+	})
+}
+
+func TestSysctlRefused(t *testing.T) {
+	runRule(t, sysctl, []ruleCase{
 		{
 			name: "the host's",
 			edit: sysctls("kernel.core_pattern", "|/x", "kernel.hostname", "h", "vm.overcommit_memory", "1"),

@@ -46,6 +46,11 @@ func TestUser(t *testing.T) {
 			edit:    func(s *specs.Spec, _ *Policy) { s.Process.User.Umask = new(uint32(0o1022)) },
 			refused: []string{"process.user.umask is 01022, want at most 0777 (rule user)"},
 		},
+	})
+}
+
+func TestUserOfOwnMapping(t *testing.T) {
+	runRule(t, user, []ruleCase{
 		{
 			name: "own mapping kept",
 			edit: func(s *specs.Spec, p *Policy) {
