@@ -40,6 +40,7 @@ func FuzzLaws(f *testing.F) {
 			t.Fatal("Harden edits its argument")
 		}
 		if err != nil {
+			checkWords(t, err.Error())
 			return
 		}
 		checkHardened(t, h, p)
