@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,8 @@ type crash struct {
 	everybody bool
 	// caller has the process that makes the call killed, and not the runtime.
 	caller bool
+	// group has the whole process group killed, as an engine's supervisor does with its own.
+	group bool
 }
 
 // A crashed tells how it went.
@@ -92,7 +95,7 @@ func (tr *tracer) trace(cmd *exec.Cmd) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Ptrace = true
+	cmd.SysProcAttr.Ptrace, cmd.SysProcAttr.Setpgid = true, true
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -158,7 +161,7 @@ func (tr *tracer) resume(tid, sig int) {
 func (tr *tracer) entry(tid int) {
 	// struct ptrace_syscall_info (ptrace(2)): op is 1 at the entry, the number is at 24, the arguments follow.
 	var info [88]byte
-	n, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), address(&info), 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info)), 0, 0) //nolint:gosec // ptrace(2) fills it
 	if errno != 0 || n < 80 || info[0] != unix.PTRACE_SYSCALL_INFO_ENTRY || tr.hit {
 		return
 	}
@@ -177,7 +180,10 @@ func (tr *tracer) entry(tid int) {
 		return
 	}
 	tr.hit, tr.call = true, name
-	if !tr.caller {
+	switch {
+	case tr.group:
+		group = -tr.main
+	case !tr.caller:
 		group = tr.main
 	}
 	_ = syscall.Kill(group, syscall.SIGKILL)

@@ -15,43 +15,41 @@ var refusalScenarios = []scenario{
 		}
 	}},
 	{"refused/host-directories", true, func(t *testing.T, d *docker) {
-		for _, path := range []string{"/", "/proc", "/sys", "/dev", "/root", "/run", "/run/bulkhead", "/etc/shadow", "/proc/1/root", "/sys/fs/cgroup", "/var/run"} {
+		for _, path := range []string{"/", "/proc", "/sys", "/dev", "/root", "/run", "/run/bulkhead", "/etc/shadow", "/proc/self/root", "/sys/fs/cgroup", "/var/run"} {
 			d.refusedRun(t, "rule mounts", "-v", path+":/host")
 			d.refusedRun(t, "rule mounts", "-v", path+":/host:ro")
 		}
 	}},
 	{"refused/engine-socket", true, func(t *testing.T, d *docker) {
-		for _, path := range []string{"/run/docker.sock", "/var/run/docker.sock", d.socket(), d.dir + "/run/containerd/containerd.sock"} {
+		for _, path := range []string{"/run/docker.sock", "/var/run/docker.sock", d.dir + "/run/containerd/containerd.sock"} {
 			d.refusedRun(t, "rule mounts", "-v", path+":/var/run/docker.sock")
 		}
 	}},
 	{"refused/aliases", true, func(t *testing.T, d *docker) {
 		dir := t.TempDir()
-		for name, target := range map[string]string{"root": "/", "sock": "/run/docker.sock", "up": dir + "/../../../..", "chain": "root"} {
-			if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+		for _, link := range []struct{ name, target string }{
+			{"root", "/"}, {"sock", "/run/docker.sock"}, {"up", dir + "/../../../.."}, {"chain", "root"}, {"through", dir + "/root/root"},
+		} {
+			if err := os.Symlink(link.target, filepath.Join(dir, link.name)); err != nil {
 				t.Fatal(err)
 			}
-			d.refusedRun(t, "rule mounts", "-v", filepath.Join(dir, name)+":/host")
+			d.refusedRun(t, "rule mounts", "-v", filepath.Join(dir, link.name)+":/host")
 		}
 		// Bind mounts of / and /run that dockerd's own mount namespace has: see startDockerd.
 		for _, alias := range []string{"/alias/root", "/alias/root/root", "/alias/root/etc/shadow", "/alias/run", "/alias/run/docker.sock", "/alias"} {
 			d.refusedRun(t, "rule mounts", "-v", d.dir+alias+":/host")
 		}
 	}},
-	{"narrowed/system-directories", true, func(t *testing.T, d *docker) {
+	{"refused/system-directories-writable", true, func(t *testing.T, d *docker) {
 		for _, path := range []string{"/usr", "/bin", "/lib", "/opt", "/srv", "/home"} {
-			r := d.tryRun(t, "-v", path+":/host", "busybox", "sh", "-c", "ls /host >/dev/null && touch /host/new")
-			refused(t, r, "Read-only file system")
-			if _, err := os.Lstat(path + "/new"); err == nil {
-				_ = os.Remove(path + "/new")
-				t.Errorf("a container wrote to %s", path)
-			}
+			d.refusedRun(t, "rule mounts", "-v", path+":/host")
+			d.run(t, "-v", path+":/host:ro", "busybox", "ls", "/host")
 		}
 		equal(t, "a file of /etc", d.run(t, "-v", "/etc/os-release:/etc/os-release:ro", "busybox", "sh", "-c", "test -s /etc/os-release; echo $?"), "0")
 	}},
 	{"narrowed/bind-options", true, func(t *testing.T, d *docker) {
 		dir := sharedDir(t)
-		mounts := d.run(t, "-v", dir+":/a", "-v", dir+":/b:ro,rslave", "--tmpfs", "/c:exec,suid,dev", "busybox", "cat", "/proc/mounts")
+		mounts := d.run(t, "-v", dir+":/a", "-v", dir+":/b:ro", "--tmpfs", "/c:exec,suid,dev", "busybox", "cat", "/proc/mounts")
 		for _, at := range []string{"/a", "/b", "/c"} {
 			options := mountOptions(mounts, at)
 			for _, want := range []string{"nosuid", "nodev"} {
