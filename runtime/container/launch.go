@@ -1,12 +1,14 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 
 	mobyuserns "github.com/moby/sys/userns"
 	"github.com/opencontainers/cgroups"
+	devices "github.com/opencontainers/cgroups/devices/config"
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
@@ -37,12 +39,36 @@ func (c *creation) prepare() (err error) {
 	if err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
+	if err := stripDeviceRules(config, c.hardened); err != nil {
+		return fmt.Errorf("create %q: %w", c.o.ID, err)
+	}
 	if c.container, err = libcontainer.Create(c.dir, c.o.ID, config); err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
 	// From here on the cgroup is ours: libcontainer has checked that it holds no process.
 	c.rec.Cgroup = cgroupName(config.Cgroups)
 	return writeRecord(c.dir, c.rec)
+}
+
+// stripDeviceRules takes out the access rules that libcontainer adds to every container and that no hardened one needs: mknod
+// of any node, and /dev/net/tun (10:200), which is a way to the host's network stack. What the hardened spec allows stays.
+func stripDeviceRules(config *configs.Config, hardened *specs.Spec) error {
+	if config.Cgroups == nil || config.Cgroups.Resources == nil {
+		return errors.New("BUG: a hardened spec without limits")
+	}
+	r := config.Cgroups.Resources
+	r.Devices = slices.DeleteFunc(r.Devices, func(d *devices.Rule) bool {
+		wildcard := d.Major == devices.Wildcard && d.Permissions == "m"
+		tun := d.Type == devices.CharDevice && d.Major == 10 && d.Minor == 200
+		return d.Allow && (wildcard || tun) && !allowedByRule(hardened.Linux.Resources.Devices, d)
+	})
+	return nil
+}
+
+func allowedByRule(rules []specs.LinuxDeviceCgroup, d *devices.Rule) bool {
+	return slices.ContainsFunc(rules, func(r specs.LinuxDeviceCgroup) bool {
+		return r.Allow && r.Type == string(d.Type) && r.Major != nil && *r.Major == d.Major && r.Minor != nil && *r.Minor == d.Minor
+	})
 }
 
 // joinNamespaces points every namespace path at the descriptor that was judged. The container's init opens it through

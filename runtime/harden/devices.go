@@ -61,7 +61,7 @@ func narrowDevices(s *specs.Spec, p Policy) []Change {
 	t := tally{rule: "devices"}
 	var dropped []string
 	s.Linux.Devices = slices.DeleteFunc(s.Linux.Devices, func(d specs.LinuxDevice) bool {
-		if deviceAllowed(d, p) {
+		if deviceAllowed(d, p) && !givenAnyway(d) {
 			return false
 		}
 		dropped = append(dropped, showDevice(d))
@@ -73,23 +73,31 @@ func narrowDevices(s *specs.Spec, p Policy) []Change {
 	if len(dropped) > 0 {
 		t.narrow("linux.devices", "with "+showSome(dropped), "the default set", "a device of the host's is a way to the host")
 	}
-	addDefaultDevices(s, p, &t)
 	if s.Linux.Resources == nil {
 		s.Linux.Resources = &specs.LinuxResources{}
 	}
 	narrowDeviceRules(s.Linux.Resources, p, &t)
+	addDefaultDevices(s, p, &t)
 	return t.changes
+}
+
+// givenAnyway tells whether libcontainer makes the node by itself. A node of that name in the spec would take the place of
+// its own and of the access rule that comes with it, and --privileged names all nodes but brings no rule for any.
+func givenAnyway(d specs.LinuxDevice) bool {
+	return slices.ContainsFunc(always[:], func(a profiles.Device) bool { return a.Path == d.Path })
 }
 
 // addDefaultDevices adds the profile's default devices that libcontainer does not give by itself.
 func addDefaultDevices(s *specs.Spec, p Policy, t *tally) {
 	for _, d := range p.Profile.Devices {
 		here := func(o specs.LinuxDevice) bool { return o.Path == d.Path }
-		given := slices.ContainsFunc(always[:], func(a profiles.Device) bool { return a.Path == d.Path })
-		if !d.Default || d.Minor < 0 || given || slices.ContainsFunc(s.Linux.Devices, here) || !devicePath(d.Path) {
+		if !d.Default || d.Minor < 0 || givenAnyway(specs.LinuxDevice{Path: d.Path}) || slices.ContainsFunc(s.Linux.Devices, here) || !devicePath(d.Path) {
 			continue
 		}
 		s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: d.Path, Type: d.Type, Major: d.Major, Minor: d.Minor})
+		s.Linux.Resources.Devices = append(s.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
+			Allow: true, Type: d.Type, Major: &d.Major, Minor: &d.Minor, Access: d.Access,
+		})
 		t.narrow("linux.devices", "without "+d.Path, "with it", because("the profile gives it to every container", d.Reason))
 	}
 }

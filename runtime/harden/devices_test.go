@@ -40,7 +40,13 @@ func TestDevices(t *testing.T) {
 	}
 	runRule(t, devices, []ruleCase{
 		{name: "Docker's", edit: deviceRules([]specs.LinuxDeviceCgroup{denyAll, allow("c", 1, 3, "rwm"), allow("c", 5, 1, "rwm"), allow("c", 136, 3, "rw")})},
-		{name: "a default node", edit: deviceRules(deny, node("/dev/null", "c", 1, 3), node("/dev/tty", "u", 5, 0))},
+		{
+			// A node of the spec would take the place of libcontainer's own and of the access rule that comes with it:
+			// --privileged names them all and brings no rule for any.
+			name:    "a default node",
+			edit:    deviceRules(deny, node("/dev/null", "c", 1, 3), node("/dev/tty", "u", 5, 0)),
+			changes: []string{`linux.devices: with "/dev/null" (c 1:3), "/dev/tty" (u 5:0) -> the default set (a device of the host's is a way to the host)`},
+		},
 		{name: "the profile's", edit: fuse(node("/dev/fuse", "c", 10, 229))},
 		{
 			name:    "no rules",

@@ -1,6 +1,8 @@
 package harden
 
 import (
+	"strings"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -66,6 +68,16 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 	if kernelFilesystem(root.FSType) {
 		o.object("root.path", "on "+root.FSType, "a file system of files")
 		return
+	}
+	// The root is cloned with the mounts below it: each is judged as the source of a volume would be.
+	for _, sub := range root.Submounts {
+		below := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(root.Real, "/") + sub.Path}
+		if g, ok := nearest(below, p.Facts.Protected); ok && g.Class == "engine" && !kernelFilesystem(sub.FSType) {
+			continue // below an engine's state directory is where roots and what belongs to them live
+		}
+		if o.place(s, "root.path", below, sub.FSType, s.Root.Readonly, p) {
+			return
+		}
 	}
 	at := placeOf(root)
 	if a, ok := allowedSource(at, p); ok && (a.Writable || s.Root.Readonly) {
