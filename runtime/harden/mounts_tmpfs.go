@@ -23,13 +23,20 @@ func (e *optionEdit) tmpfs(s *specs.Spec, p Policy, v mountView) {
 		e.force(because("a tmpfs holds data", p.Profile.Mounts.Noexec.Reason), "noexec", "exec")
 	}
 	if !p.running {
-		e.size(s, p)
+		e.size(s, p, v.mount.Destination)
 	}
 }
 
 // size gives a tmpfs a size within the memory limit: what it holds counts as the container's memory.
-func (e *optionEdit) size(s *specs.Spec, p Policy) {
+//
+// One that names no size gets the memory limit, as a Docker user expects: it has room for what the container may hold.
+// /dev/shm gets the profile's default, which is what engines give it.
+func (e *optionEdit) size(s *specs.Spec, p Policy, dest string) {
 	ceiling := tmpfsCeiling(s, p)
+	standard := ceiling
+	if dest == "/dev/shm" {
+		standard = min(p.Profile.Limits.Shm.Default, ceiling)
+	}
 	at := slices.IndexFunc(e.options, isSize)
 	if last := lastIndex(e.options, isSize); last != at {
 		e.options[at] = e.options[last]
@@ -37,14 +44,14 @@ func (e *optionEdit) size(s *specs.Spec, p Policy) {
 		e.because("the last size counts")
 	}
 	if at < 0 {
-		e.options = append(e.options, sizeOption(min(p.Profile.Limits.Shm.Default, ceiling)))
+		e.options = append(e.options, sizeOption(standard))
 		e.because(because("a tmpfs without a size takes half of the host's memory", p.Profile.Limits.Shm.Reason))
 		return
 	}
 	switch n, ok := sizeOf(e.options[at], p.Host.Memory); {
 	case !ok:
 	case n == 0:
-		e.options[at] = sizeOption(min(p.Profile.Limits.Shm.Default, ceiling))
+		e.options[at] = sizeOption(standard)
 		e.because(because("a tmpfs of size 0 has no limit", p.Profile.Limits.Shm.Reason))
 	case n > ceiling:
 		e.options[at] = sizeOption(ceiling)
