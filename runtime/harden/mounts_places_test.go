@@ -65,12 +65,12 @@ func TestMountsOfTmpfs(t *testing.T) {
 		{
 			name:    "without a size",
 			edit:    mountOf("/t", "tmpfs", "noexec", "nosuid", "nodev", "rprivate"),
-			changes: []string{`mounts[0].options: "noexec,nosuid,nodev,rprivate" -> "noexec,nosuid,nodev,rprivate,size=67108864" (for "/t": a tmpfs without a size takes half of the host's memory` + reason},
+			changes: []string{`mounts[0].options: "noexec,nosuid,nodev,rprivate" -> "noexec,nosuid,nodev,rprivate,size=4294967296" (for "/t": a tmpfs without a size takes half of the host's memory` + reason},
 		},
 		{
 			name:    "without a limit",
 			edit:    mountOf("/t", "tmpfs", "nosuid", "nodev", "size=0"),
-			changes: []string{`mounts[0].options: "nosuid,nodev,size=0" -> "nosuid,nodev,size=67108864" (for "/t": a tmpfs of size 0 has no limit` + reason},
+			changes: []string{`mounts[0].options: "nosuid,nodev,size=0" -> "nosuid,nodev,size=4294967296" (for "/t": a tmpfs of size 0 has no limit` + reason},
 		},
 		{
 			name:    "above the default memory limit",
