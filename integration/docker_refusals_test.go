@@ -21,8 +21,14 @@ var refusalScenarios = []scenario{
 		}
 	}},
 	{"refused/engine-socket", true, func(t *testing.T, d *docker) {
-		for _, path := range []string{"/run/docker.sock", "/var/run/docker.sock", d.dir + "/run/containerd/containerd.sock"} {
+		for _, path := range []string{"/run/docker.sock", "/var/run/docker.sock"} {
 			d.refusedRun(t, "rule mounts", "-v", path+":/var/run/docker.sock")
+		}
+	}},
+	// This daemon's own sockets and state are not where the distribution puts them.
+	{"refused/engine-socket-elsewhere", true, func(t *testing.T, d *docker) {
+		for _, path := range []string{d.socket(), d.dir + "/run/containerd/containerd.sock", d.dir + "/run", d.dir + "/lib", d.dir} {
+			d.refusedRun(t, "rule mounts", "-v", path+":/mnt/engine")
 		}
 	}},
 	{"refused/aliases", true, func(t *testing.T, d *docker) {
@@ -58,7 +64,6 @@ var refusalScenarios = []scenario{
 				}
 			}
 		}
-		d.refusedRun(t, "rule mounts", "-v", dir+":/a:rshared")
 	}},
 	{"refused/user-outside-the-range", true, func(t *testing.T, d *docker) {
 		d.refusedRun(t, "rule user", "--user", "70000")
