@@ -20,7 +20,8 @@ import (
 //	Why:      what is not namespaced changes the host, and what belongs to another container changes that one.
 //	          Pod Security "baseline": sysctls
 //
-// kernel.hostname is refused, because hostname is the property for it; kernel.domainname counts as UTS.
+// kernel.hostname is refused, because hostname is the property for it. kernel.domainname, which Docker sends for
+// --domainname, becomes the property domainname: a user namespace may set the name (setdomainname(2)) but not write the file.
 var sysctl = Rule{
 	ID:      "sysctl",
 	Fields:  []string{"linux.sysctl"},
@@ -29,7 +30,10 @@ var sysctl = Rule{
 	judge:   judgeSysctl,
 }
 
-const pingGroupRange = "net.ipv4.ping_group_range"
+const (
+	pingGroupRange = "net.ipv4.ping_group_range"
+	domainname     = "kernel.domainname"
+)
 
 func narrowSysctl(s *specs.Spec, p Policy) []Change {
 	if len(s.Linux.Sysctl) == 0 {
@@ -48,6 +52,11 @@ func narrowSysctl(s *specs.Spec, p Policy) []Change {
 		}
 		if slices.ContainsFunc(p.Facts.Kernel.MissingSysctls, func(m string) bool { return dotted(m) == name }) {
 			t.narrow(sysctlField(name), quote(value), "absent", "this kernel does not have it for a new namespace")
+			continue
+		}
+		if name == domainname && (s.Domainname == "" || s.Domainname == value) && ownNamespace(s, p, "uts") {
+			t.narrow(sysctlField(name), quote(value), "the property domainname", "the file is not the container's to write, the name is")
+			s.Domainname = value
 			continue
 		}
 		if name == pingGroupRange {
@@ -70,6 +79,9 @@ func judgeSysctl(s *specs.Spec, p Policy) []Violation {
 		switch {
 		case !only(name, "._-/") || len(name) > 256 || strings.Contains(name, "..") || dotted(name) != name:
 			o.object(field, "no plain name, or given twice", "one name with dots")
+			continue
+		case name == domainname:
+			o.object(field, quote(value), "absent: domainname is the property for it")
 			continue
 		case !sysctlAllowed(name, p):
 			o.object(field, quote(value), "absent: the profile does not name it")
@@ -128,8 +140,6 @@ func sysctlNamespace(name string) string {
 		return "network"
 	case strings.HasPrefix(name, "fs.mqueue."), strings.HasPrefix(name, "kernel.shm"), strings.HasPrefix(name, "kernel.msg"), name == "kernel.sem":
 		return "ipc"
-	case name == "kernel.domainname":
-		return "uts"
 	case strings.HasPrefix(name, "user."):
 		return "user"
 	}

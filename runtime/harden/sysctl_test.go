@@ -31,7 +31,7 @@ func wantSysctls(pairs ...string) func(*testing.T, *specs.Spec) {
 
 func TestSysctl(t *testing.T) {
 	runRule(t, sysctl, []ruleCase{
-		{name: "kept", edit: sysctls("net.ipv4.ip_unprivileged_port_start", "0", "kernel.shmmax", "1", "fs.mqueue.msg_max", "9", "kernel.domainname", "x", "net.ipv4.tcp_rmem", "1\t2 3")},
+		{name: "kept", edit: sysctls("net.ipv4.ip_unprivileged_port_start", "0", "kernel.shmmax", "1", "fs.mqueue.msg_max", "9", "net.ipv4.tcp_rmem", "1\t2 3")},
 		{
 			name:    "ping_group_range",
 			edit:    sysctls("net.ipv4.ping_group_range", "0 2147483647"),
@@ -48,6 +48,20 @@ func TestSysctl(t *testing.T) {
 			name:    "ping_group_range that is none",
 			edit:    sysctls("net.ipv4.ping_group_range", "all"),
 			refused: []string{`linux.sysctl[net.ipv4.ping_group_range] is "all", want two group IDs below 65536 (rule sysctl)`},
+		},
+		{
+			name:    "Docker's --domainname",
+			edit:    sysctls("kernel.domainname", "example.org"),
+			changes: []string{`linux.sysctl[kernel.domainname]: "example.org" -> the property domainname (the file is not the container's to write, the name is)`},
+			check:   wantSysctls(),
+		},
+		{
+			name: "two domain names",
+			edit: func(s *specs.Spec, p *Policy) {
+				sysctls("kernel.domainname", "example.org")(s, p)
+				s.Domainname = "example.net"
+			},
+			refused: []string{`linux.sysctl[kernel.domainname] is "example.org", want absent: domainname is the property for it (rule sysctl)`},
 		},
 		{
 			name:    "slashes",
