@@ -145,12 +145,12 @@ func consoleSocket(t testing.TB, path string) func() *os.File {
 		t.Fatal(err)
 	}
 	return func() *os.File {
-		defer listener.Close()
+		defer func() { _ = listener.Close() }()
 		conn, err := listener.AcceptUnix()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		data, rights := make([]byte, 4096), make([]byte, 4096)
 		_, n, _, _, err := conn.ReadMsgUnix(data, rights)
 		if err != nil {
