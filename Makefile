@@ -77,6 +77,10 @@ fuzz: build-deps ## run each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
+.PHONY: bench
+bench: deps build ## measure bulkhead beside runc and crun (BENCHFLAGS="-n 50 -json out.json")
+	@$(GO) run -tags "$(TAGS)" ./tools/bench -bulkhead $(CURDIR)/bin/bulkhead $(BENCHFLAGS)
+
 .PHONY: release
 release: build-deps ## reproducible static binaries and their checksums in dist/
 	@rm -rf dist && mkdir -p dist
