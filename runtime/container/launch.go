@@ -25,6 +25,9 @@ func (c *creation) prepare() (err error) {
 		}
 	}
 	c.joinNamespaces()
+	if err := c.setNetworkParameters(c.launched.Linux); err != nil {
+		return err
+	}
 	rootless, err := rootlessCgroups(c.Rootless)
 	if err != nil {
 		return err

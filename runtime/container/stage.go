@@ -139,6 +139,9 @@ func (c *creation) keepWorkDir(path string) error {
 
 // stageMount clones one bind source into the staging place and points the mount at it.
 func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) error {
+	if network := c.engineNetwork(); m.Type == "sysfs" && network != nil {
+		return c.stageSysfs(place, i, m, network)
+	}
 	if !bundle.IsBind(*m) {
 		return nil
 	}

@@ -1,0 +1,119 @@
+package container
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// A network namespace that the engine made (a pod's, podman's) belongs to the host's user namespace. From inside the
+// container's own one neither can sysfs be mounted there nor a network parameter be set, so both are done from here,
+// before the container begins, in the namespace that was judged.
+
+// engineNetwork is the network namespace that the engine made for the container; nil when it has another.
+func (c *creation) engineNetwork() *os.File {
+	for i, n := range c.asked.Linux.Namespaces {
+		facts := c.policy.Facts.Namespaces
+		if n.Type == specs.NetworkNamespace && i < len(facts) && n.Path != "" && facts[i].OwnerIsHost && !facts[i].Host {
+			return c.resolved.Namespace(i)
+		}
+	}
+	return nil
+}
+
+// within runs f in the network namespace and comes back. The thread is this creation's own (see [enterPrivateMounts]). One that
+// cannot come back must not go on.
+func within(network *os.File, f func() error) error {
+	back, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("open own network namespace: %w", err)
+	}
+	defer back.Close()
+	if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter network namespace: %w", err)
+	}
+	done := f()
+	if err := unix.Setns(int(back.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("leave network namespace: %w", err)
+	}
+	return done
+}
+
+// stageSysfs mounts the sysfs of the engine's network namespace, read-only, and makes the container's a bind of it.
+func (c *creation) stageSysfs(place string, i int, m *specs.Mount, network *os.File) error {
+	path := filepath.Join(place, strconv.Itoa(i))
+	if err := makeTarget(path, true); err != nil {
+		return err
+	}
+	err := within(network, func() error {
+		flags := uintptr(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+		return unix.Mount("sysfs", path, "sysfs", flags, "")
+	})
+	if err != nil {
+		return err
+	}
+	m.Type, m.Source, m.Options = "bind", path, []string{"bind", "ro", "nosuid", "nodev", "noexec"}
+	return nil
+}
+
+// setNetworkParameters writes the net.* parameters of the hardened spec into the engine's network namespace and takes
+// them from what libcontainer gets. /proc/sys/net shows the namespace of the thread that opens it.
+func (c *creation) setNetworkParameters(linux *specs.Linux) error {
+	network := c.engineNetwork()
+	if network == nil {
+		return nil
+	}
+	rest := maps.Clone(linux.Sysctl)
+	err := within(network, func() error {
+		for _, name := range slices.Sorted(maps.Keys(linux.Sysctl)) {
+			if !strings.HasPrefix(name, "net.") {
+				continue
+			}
+			if err := writeSysctl(name, linux.Sysctl[name]); err != nil {
+				return err
+			}
+			delete(rest, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("create %q: %w", c.o.ID, err)
+	}
+	linux.Sysctl = rest
+	return nil
+}
+
+// writeSysctl sets one parameter. In its name a dot separates and a slash belongs to a component, as the sysctl rule left
+// it; a component is never "..": the rule has seen to that, and os.Root stays below /proc/sys whatever comes.
+func writeSysctl(name, value string) error {
+	swapped := strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, name)
+	root, err := os.OpenRoot("/proc/sys")
+	if err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	defer root.Close()
+	f, err := root.OpenFile(swapped, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(value); err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	return nil
+}
