@@ -7,7 +7,7 @@ import (
 )
 
 // maxRules bounds the rules of one call. Beyond it a profile is not worth its filter: the call is denied as a whole.
-const maxRules = 256
+const maxRules = 96
 
 // A Rule gives a verdict to the calls that satisfy all its conditions, at most one for an argument, sorted by
 // argument. Without conditions it holds for every call.
