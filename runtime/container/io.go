@@ -117,7 +117,7 @@ func ownable(fd int) bool {
 	if err := unix.Fstatfs(fd, &st); err != nil {
 		return false
 	}
-	return int64(st.Type) == unix.PIPEFS_MAGIC || int64(st.Type) == unix.DEVPTS_SUPER_MAGIC
+	return st.Type == unix.PIPEFS_MAGIC || st.Type == unix.DEVPTS_SUPER_MAGIC
 }
 
 // openPipes connects the process to this process's streams through pipes that belong to the process's user.

@@ -43,14 +43,14 @@ func alive(pid int, start uint64) bool {
 func killAndWait(pid int, start uint64, timeoutMillis int) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return nil //nolint:nilerr // no such process: nothing to kill
+		return nil // no such process: nothing to kill
 	}
 	defer unix.Close(fd)
 	if !alive(pid, start) {
 		return nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
-		return nil //nolint:nilerr // it ended by itself
+		return nil // it ended by itself
 	}
 	return waitPidfd(fd, pid, timeoutMillis)
 }
@@ -60,7 +60,7 @@ func waitPidfd(fd, pid, timeoutMillis int) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, timeoutMillis)
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // a raw errno
+		case err == unix.EINTR:
 			continue
 		case err != nil:
 			return fmt.Errorf("wait for process %d: %w", pid, err)

@@ -67,11 +67,11 @@ func (r *Runtime) setLimits(c *libcontainer.Container, hardened *specs.Spec) err
 	if wanted.Resources == nil || config.Cgroups == nil {
 		return errors.New("BUG: a hardened spec without limits")
 	}
-	devices := config.Cgroups.Resources.Devices
+	devices := config.Cgroups.Devices
 	cgroup := *config.Cgroups
 	cgroup.Resources = wanted.Resources
-	cgroup.Resources.Devices = devices
-	cgroup.Resources.SkipDevices = true
+	cgroup.Devices = devices
+	cgroup.SkipDevices = true
 	config.Cgroups = &cgroup
 	return c.Set(config)
 }

@@ -2,6 +2,7 @@ package container
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -163,10 +164,10 @@ func (st *procStatus) within(p *specs.Process) error {
 
 func (st *procStatus) confined(p *specs.Process) error {
 	if p.NoNewPrivileges && !st.noNewPrivs {
-		return fmt.Errorf("NoNewPrivs is 0, want 1")
+		return errors.New("status field NoNewPrivs is 0, want 1")
 	}
 	if st.seccomp != seccompFilter {
-		return fmt.Errorf("Seccomp is %q, want %q (a filter)", st.seccomp, seccompFilter)
+		return fmt.Errorf("status field Seccomp is %q, want %q (a filter)", st.seccomp, seccompFilter)
 	}
 	return nil
 }
