@@ -127,7 +127,7 @@ func add(filter *libseccomp.ScmpFilter, c specs.LinuxSyscall, name string, def l
 		return err
 	}
 	nr, err := libseccomp.GetSyscallFromName(name)
-	if err != nil || act == def {
+	if known := err == nil; !known || act == def {
 		return nil // libcontainer skips both
 	}
 	if len(c.Args) == 0 {
