@@ -77,9 +77,10 @@ fuzz: build-deps ## run each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
+N ?= 30
 .PHONY: bench
-bench: deps build ## measure bulkhead beside runc and crun (BENCHFLAGS="-n 50 -json out.json")
-	@$(GO) run -tags "$(TAGS)" ./tools/bench -bulkhead $(CURDIR)/bin/bulkhead $(BENCHFLAGS)
+bench: deps build ## measure beside runc (built here) and crun: N=30 runs of each, JSON=FILE for all figures (needs root)
+	@CGO_ENABLED=0 $(GO) run -trimpath ./tools/bench -n $(N) $(if $(JSON),-json '$(JSON)') -bulkhead bin/bulkhead
 
 .PHONY: release
 release: build-deps ## reproducible static binaries and their checksums in dist/
