@@ -24,8 +24,8 @@ var enosys = Verdict{Action: Errno, Errno: 38}
 //
 // It is exact: a call is permitted if and only if both permit it, with the stricter of the two permitting actions (Log, Trace
 // and Notify permit, see [Action.Permits]). The one exception is a call whose rules would take more than 96
-// conditions: it is denied whatever its arguments. Ranges are rewritten as MASKED_EQ rules, because libseccomp up to 2.6
-// compiles two ranges on one argument wrongly.
+// conditions: it is denied whatever its arguments. Ranges, and NE where a call has two, are rewritten as MASKED_EQ rules,
+// because libseccomp up to 2.6 compiles them wrongly next to one another.
 //
 // A denied call gets the strictest action that either profile has for it, so a caller's KILL stays KILL. Among errno
 // actions a rule of the ceiling comes before a rule of the caller and a rule before a default, except that libseccomp
