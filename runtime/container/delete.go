@@ -169,6 +169,7 @@ func endByCgroup(rec *Record) error {
 // temporary name.
 func writePidFile(path string, pid int) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	_ = os.Remove(tmp) // a killed create may have left it
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return fmt.Errorf("write pid file: %w", err)
