@@ -23,7 +23,10 @@ var runScenarios = []scenario{
 		equal(t, "exit status", d.tryRun(t, "busybox", "nothing-of-the-kind").code, 127)
 	}},
 	{"run/not-a-program", false, func(t *testing.T, d *docker) {
-		equal(t, "exit status of a directory", d.tryRun(t, "busybox", "/tmp").code, 126)
+		// libcontainer says EISDIR from 1.2 on, in which Docker sees the program's fault (126) only from version 23 on.
+		if code := d.tryRun(t, "busybox", "/tmp").code; code != 126 && code != 125 {
+			t.Errorf("exit status of a directory is %d, want 126 or 125", code)
+		}
 		equal(t, "exit status of a file", d.tryRun(t, "busybox", "/etc/passwd").code, 126)
 	}},
 	{"run/no-such-option", false, func(t *testing.T, d *docker) {
