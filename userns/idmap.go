@@ -3,10 +3,7 @@ package userns
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"runtime"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,47 +23,6 @@ func (e *NotIDMappable) Error() string {
 }
 
 func (e *NotIDMappable) Unwrap() error { return e.Err }
-
-// NewNamespace makes a user namespace that carries the range's mapping (container 0 = r.Start) and returns an open file
-// that keeps it alive. MOUNT_ATTR_IDMAP takes its mapping from such a file. No process is left in it.
-//
-// A namespace comes into being only with a process. The child made here is traced, so that the kernel stops it at its first
-// instruction (ptrace(2), PTRACE_TRACEME), and it is killed there: nothing of it ever runs.
-func NewNamespace(r Range) (*os.File, error) {
-	if r.Start == 0 || r.Size == 0 || r.End() > math.MaxUint32 {
-		return nil, fmt.Errorf("make user namespace for %s: the range must have IDs and must not have 0 or 4294967295", r)
-	}
-	// The tracer is this thread, and Pdeathsig watches this thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(r.Start), Size: int(r.Size)}}
-	child, err := os.StartProcess("/proc/self/exe", []string{"bulkhead-userns"}, &os.ProcAttr{
-		Env: []string{},
-		Sys: &syscall.SysProcAttr{
-			Ptrace:      true,
-			Cloneflags:  syscall.CLONE_NEWUSER,
-			UidMappings: ids,
-			GidMappings: ids,
-			Pdeathsig:   syscall.SIGKILL,
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make user namespace for %s: %w", r, err)
-	}
-	// The child is not reaped before the open, so its ID cannot belong to another process.
-	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", child.Pid))
-	if killErr := child.Kill(); err == nil {
-		err = killErr
-	}
-	if _, waitErr := child.Wait(); err == nil {
-		err = waitErr
-	}
-	if err != nil {
-		closeAll(ns)
-		return nil, fmt.Errorf("make user namespace for %s: %w", r, err)
-	}
-	return ns, nil
-}
 
 // Clone makes a detached mount of what f refers to, a directory or another file, with the mounts below it when recursive.
 // It is idmapped through ns unless ns is nil. Flags and propagation are those of the source; see [SetAttr] and [MakePrivate].

@@ -193,6 +193,10 @@ func (s *Store) Join(h Holder, r Range) error {
 func (s *Store) Release(root, id string) error {
 	root = filepath.Clean(root)
 	err := s.locked(func() error {
+		// Under the lock it is what a killed call left.
+		if err := s.remove(newName); err != nil {
+			return err
+		}
 		l, ok, err := s.held(root, id)
 		if err != nil {
 			return err
