@@ -47,6 +47,21 @@ func Load(name, siteDir string) (Profile, error) {
 	return p, nil
 }
 
+// Parse gives the profile that a site's file with this content would be under this name, with every check of [Load] but
+// the one of who can write the file: a file can be tried before it is installed. Errors have the line.
+func Parse(name string, data []byte) (Profile, error) {
+	if slices.Contains(Names(), name) {
+		return Profile{}, fmt.Errorf("name of the file: %q is a built-in profile, a site's file of that name is never read", name)
+	}
+	if !validName(name) {
+		return Profile{}, fmt.Errorf("name of the file: is %q, want %s", name, nameForm)
+	}
+	if len(data) > maxFile {
+		return Profile{}, fmt.Errorf("size of the file: is %d bytes, want at most %d", len(data), maxFile)
+	}
+	return parseSite(name, data)
+}
+
 // parseSite makes a site's profile from its file. It is pure.
 func parseSite(name string, data []byte) (Profile, error) {
 	lines := map[string]int{}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+)
+
+const dockerConfig = "/etc/docker/daemon.json"
+
+const installHelp = `Adds the runtime to the configuration of the Docker daemon. Everything else in the file stays as it is, byte for byte;
+a backup is left beside it. Running it again changes nothing.
+
+With --profile NAME a second runtime, bulkhead-NAME, is added. It is a link to the program beside the program: the name
+that it is called by selects the profile. (runtimeArgs would do too, but the daemon then puts a shell script between itself
+and the runtime, on a file system that may be mounted noexec, and containerd's BinaryName takes no arguments at all.)`
+
+func installCommand() *cli.Command {
+	return &cli.Command{
+		Name: "install", Usage: "make an engine know the runtime", HideHelpCommand: true,
+		Subcommands: []*cli.Command{{
+			Name: "docker", Usage: "add the runtime to the Docker daemon's configuration", Description: installHelp,
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "default", Usage: "make it the runtime of every container that names none"},
+				&cli.StringFlag{Name: "profile", Usage: "add a second runtime that has the hardening profile `NAME`"},
+				&cli.StringFlag{Name: "name", Value: "bulkhead", Usage: "`NAME` of the runtime for Docker"},
+				&cli.StringFlag{Name: "binary", Usage: "`PATH` of the runtime (default: bulkhead beside this program, or in PATH)"},
+				configFlag(), dryRunFlag(),
+			},
+			Action: withArgs(0, 0, installDocker),
+		}},
+	}
+}
+
+func uninstallCommand() *cli.Command {
+	return &cli.Command{
+		Name: "uninstall", Usage: "undo what install did", HideHelpCommand: true,
+		Subcommands: []*cli.Command{{
+			Name: "docker", Usage: "take the runtimes out of the Docker daemon's configuration",
+			Description: "Removes the runtimes whose program is called bulkhead or bulkhead-PROFILE, and the default runtime when it is\n" +
+				"one of them. When nothing else was changed since install, the file gets the very bytes back that it had.\n" +
+				"Remove the containers that use the runtime first: Docker cannot start them without it.",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "name", Usage: "remove the runtime `NAME` only"}, configFlag(), dryRunFlag(),
+			},
+			Action: withArgs(0, 0, uninstallDocker),
+		}},
+	}
+}
+
+func configFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config", Value: dockerConfig, Usage: "configuration `FILE` of the daemon"}
+}
+
+func dryRunFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "dry-run", Usage: "print the new configuration and write nothing"}
+}
+
+var runtimeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`).MatchString
+
+// installPlan turns flags into what has to be registered, and the links that have to be there.
+func installPlan(binary, name, profile string, makeDefault bool) (registration, error) {
+	r := registration{Names: []string{name}, Paths: map[string]string{name: binary}}
+	if !runtimeName(name) {
+		return r, fmt.Errorf("read --name: %q is no name for a runtime", name)
+	}
+	if name == "runc" || name == "io.containerd.runc.v2" {
+		return r, fmt.Errorf("read --name: Docker keeps %q for itself", name)
+	}
+	last := name
+	if profile != "" {
+		last = name + "-" + profile
+		r.Names = append(r.Names, last)
+		r.Paths[last] = filepath.Join(filepath.Dir(binary), "bulkhead-"+profile)
+	}
+	if makeDefault {
+		r.Default = last
+	}
+	return r, nil
+}
+
+func installDocker(ctx *cli.Context) error {
+	binary, err := runtimeBinary(ctx.String("binary"))
+	if err != nil {
+		return err
+	}
+	profile := ctx.String("profile")
+	if err := knownProfile(profile); err != nil {
+		return err
+	}
+	plan, err := installPlan(binary, ctx.String("name"), profile, ctx.Bool("default"))
+	if err != nil {
+		return err
+	}
+	file, err := openConfig(ctx.String("config"))
+	if err != nil {
+		return err
+	}
+	text, done, err := addRuntimes(file.text, plan)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file.path, err)
+	}
+	if _, err := readDocument(text); err != nil {
+		return fmt.Errorf("BUG: the new %s would be broken: %w", file.path, err)
+	}
+	w := ctx.App.Writer
+	if ctx.Bool("dry-run") {
+		_, err := w.Write(text)
+		return err
+	}
+	if profile != "" {
+		if err := linkProfile(w, binary, plan.Paths[plan.Names[1]]); err != nil {
+			return err
+		}
+	}
+	if len(done) == 0 {
+		fmt.Fprintf(w, "%s is as it should be already.\n", file.path)
+		return nil
+	}
+	if err := change(w, file, text, done); err != nil {
+		return err
+	}
+	writeNext(w, plan)
+	return nil
+}
+
+// change backs the file up, replaces it and says so.
+func change(w io.Writer, file *configFile, text []byte, done []string) error {
+	kept, err := file.backup(time.Now())
+	if err != nil {
+		return err
+	}
+	if err := file.replace(text); err != nil {
+		if kept != "" {
+			_ = os.Remove(kept)
+		}
+		return err
+	}
+	fmt.Fprintf(w, "%s is changed:\n", file.path)
+	for _, d := range done {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+	if kept != "" {
+		fmt.Fprintf(w, "The file as it was is %s.\n", kept)
+	}
+	return nil
+}
+
+// writeNext says what the daemon needs to see the change: it has read runtimes and default-runtime again on SIGHUP since
+// its version 1.13, without touching running containers.
+func writeNext(w io.Writer, plan registration) {
+	fmt.Fprint(w, `
+Now have the daemon read it. Containers go on running:
+  systemctl reload docker        (without systemd: kill -HUP $(cat /var/run/docker.pid))
+A daemon that was started with --add-runtime or --default-runtime takes no such key from the file: remove the flag and
+restart it (systemctl restart docker).
+
+Then try it:
+`)
+	for _, name := range plan.Names {
+		fmt.Fprintf(w, "  docker run --rm --runtime=%s debian cat /proc/self/uid_map\n", name)
+	}
+}
+
+func uninstallDocker(ctx *cli.Context) error {
+	file, err := openConfig(ctx.String("config"))
+	if err != nil {
+		return err
+	}
+	w := ctx.App.Writer
+	if file.absent {
+		fmt.Fprintf(w, "There is no %s: nothing to undo.\n", file.path)
+		return nil
+	}
+	text, done, paths, err := removeRuntimes(file.text, ctx.String("name"))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file.path, err)
+	}
+	if len(done) == 0 {
+		fmt.Fprintf(w, "%s has no runtime of bulkhead: nothing to undo.\n", file.path)
+		return nil
+	}
+	from, old := file.sameBackup(text)
+	if from != "" {
+		text = old
+	}
+	if ctx.Bool("dry-run") {
+		_, err := w.Write(text)
+		return err
+	}
+	if err := writeUndone(w, file, text, from, done); err != nil {
+		return err
+	}
+	unlinkProfiles(w, paths)
+	fmt.Fprint(w, "\nNow have the daemon read it: systemctl reload docker\n")
+	return nil
+}
+
+// writeUndone writes what is left. A file that install made is removed; a backup that was given back is not needed more.
+func writeUndone(w io.Writer, file *configFile, text []byte, from string, done []string) error {
+	doc, err := readDocument(text)
+	switch {
+	case from != "":
+		err = file.replace(text)
+		if err == nil {
+			fmt.Fprintf(w, "%s is what it was before.\n", file.path)
+			err = os.Remove(from)
+		}
+	case err == nil && len(doc.members) == 0:
+		if err = os.Remove(file.path); err == nil {
+			fmt.Fprintf(w, "%s held nothing else and is removed.\n", file.path)
+		}
+	case err == nil:
+		return change(w, file, text, done)
+	}
+	if err != nil {
+		return fmt.Errorf("undo in %s: %w", file.path, err)
+	}
+	for _, d := range done {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+	return nil
+}
+
+// runtimeBinary finds the runtime: the one named, the one beside this program, the one in PATH.
+func runtimeBinary(named string) (string, error) {
+	path := named
+	if path == "" {
+		if self, err := os.Executable(); err == nil {
+			path = filepath.Join(filepath.Dir(self), "bulkhead")
+		}
+		if _, err := os.Stat(path); err != nil {
+			if path, err = exec.LookPath("bulkhead"); err != nil {
+				return "", errors.New("find bulkhead: it is neither beside this program nor in PATH; name it with --binary")
+			}
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find bulkhead: %w", err)
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("find bulkhead: %w", err)
+	}
+	if !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("find bulkhead: %s is no program", path)
+	}
+	return path, nil
+}
+
+func knownProfile(name string) error {
+	if name == "" || slices.Contains(profiles.Names(), name) {
+		return nil
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	_, err = profiles.Load(name, cfg.ProfilesDir)
+	return err
+}
+
+// linkProfile makes the link whose name selects the profile. One that is there and right stays.
+func linkProfile(w io.Writer, binary, link string) error {
+	target := filepath.Base(binary)
+	err := os.Symlink(target, link)
+	if errors.Is(err, fs.ErrExist) {
+		if have, err := os.Readlink(link); err == nil && (have == target || have == binary) {
+			return nil
+		}
+		return fmt.Errorf("link %s to %s: something else has this name", link, binary)
+	}
+	if err != nil {
+		return fmt.Errorf("link %s to %s: %w", link, binary, err)
+	}
+	fmt.Fprintf(w, "%s is a link to %s.\n", link, target)
+	return nil
+}
+
+// unlinkProfiles removes the links that install makes, and nothing that is not such a link.
+func unlinkProfiles(w io.Writer, paths []string) {
+	for _, p := range paths {
+		target, err := os.Readlink(p)
+		if err != nil || filepath.Base(target) != target || !strings.HasPrefix(target, "bulkhead") || filepath.Base(p) == target {
+			continue
+		}
+		if err := os.Remove(p); err == nil {
+			fmt.Fprintf(w, "%s is removed.\n", p)
+		}
+	}
+}
