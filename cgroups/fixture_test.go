@@ -33,7 +33,7 @@ var machine = map[string]string{
 
 // hybrid1 is a version 1 host whose version 2 tree has nothing but hugetlb.
 var hybrid1 = map[string]string{
-	"/proc/self/mountinfo": `22 1 8:1 / / rw,relatime - ext4 /dev/vda rw
+	"/proc/thread-self/mountinfo": `22 1 8:1 / / rw,relatime - ext4 /dev/vda rw
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct
 35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
@@ -60,7 +60,7 @@ var hybrid1 = map[string]string{
 
 // pure2 is a version 2 host under systemd.
 var pure2 = map[string]string{
-	"/proc/self/mountinfo":                                           "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
+	"/proc/thread-self/mountinfo":                                           "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
 	"/sys/fs/cgroup/cgroup.controllers":                              "cpuset cpu io memory hugetlb pids rdma misc",
 	"/proc/self/cgroup":                                              "0::/system.slice/containerd.service",
 	"/proc/1/cgroup":                                                 "0::/init.scope",

@@ -40,7 +40,7 @@ func (h host) hierarchies() (map[string]hierarchy, error) {
 	if tree, ok := h.pure(); ok {
 		unified = tree
 	} else {
-		mounts, err := h.read("/proc/self/mountinfo")
+		mounts, err := h.read("/proc/thread-self/mountinfo")
 		if err != nil {
 			return nil, fmt.Errorf("read cgroup mounts: %w", err)
 		}

@@ -54,12 +54,16 @@ func (c *creation) stage() error {
 }
 
 // enterPrivateMounts gives this thread a mount namespace of its own. The goroutine stays on this thread for good:
-// libcontainer forks the container's init from it, and unshare(2) changes only the calling thread. It comes before
+// libcontainer forks the container's init from it, and unshare(2) changes only the calling thread. It must be the first
+// thread of the process, because /proc/self is about that one. It comes before
 // anything is resolved, because a mount can be cloned only in the namespace that it was opened in (open_tree(2)).
 //
 // Propagation is slave: what the host unmounts goes, what is mounted here stays here.
 func enterPrivateMounts() error {
 	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		return errors.New("BUG: create does not run on the first thread")
+	}
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a private mount namespace: %w", err)
 	}
