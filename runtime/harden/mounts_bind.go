@@ -116,7 +116,15 @@ func (o *protest) source(s *specs.Spec, v mountView, p Policy) {
 		o.object(field, fmt.Sprintf("%s, a %s", quote(src.Real), src.Kind), "a directory or a file")
 		return
 	}
-	if o.place(s, field, placeOf(src), src.FSType, v.readonly(), p) || !v.opts.recursive {
+	if o.place(s, field, placeOf(src), src.FSType, v.readonly(), p) {
+		return
+	}
+	// An engine's socket may be anywhere (dockerd -H unix:///x): who listens at a socket of root's acts as host root.
+	if src.Kind == "socket" && src.UID == 0 {
+		o.object(field, quote(src.Real)+", a socket of host root's", "a socket that root does not listen at (a site's profile can open it by its path)")
+		return
+	}
+	if !v.opts.recursive {
 		return
 	}
 	for _, sub := range src.Submounts {

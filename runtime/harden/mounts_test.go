@@ -102,7 +102,7 @@ func TestMountsKeepsSources(t *testing.T) {
 		{name: "lxcfs", edit: bindTo("/proc/meminfo", onDisk("/srv/lxcfs/meminfo"), finished...)},
 		{
 			name:    "a socket",
-			edit:    bindOf(inRun("/run/postgresql/.s.PGSQL.5432", "socket"), finished...),
+			edit:    bindOf(ownedBy(inRun("/run/postgresql/.s.PGSQL.5432", "socket"), 70), finished...),
 			changes: []string{`note mounts[0].source: "/run/postgresql/.s.PGSQL.5432" -> "/run/postgresql/.s.PGSQL.5432" (whoever listens on this socket answers the container)`},
 		},
 		{
@@ -158,6 +158,10 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"all volumes", ro(onDisk("/var/lib/docker/volumes")), `mounts[0].source is "/var/lib/docker/volumes" (Docker's state)` + system},
 		{"another's secrets", ro(onDisk("/var/lib/docker/containers/other/mounts/secrets")), `mounts[0].source is "/var/lib/docker/containers/other/mounts/secrets" (Docker's state)` + system},
 		{"another pod's secrets", ro(onDisk("/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key")), `mounts[0].source is "/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key" (kubelet's pods and keys)` + system},
+		{
+			"a socket of root's", rw(inRun("/run/engine/elsewhere.sock", "socket")),
+			`mounts[0].source is "/run/engine/elsewhere.sock", a socket of host root's, want a socket that root does not listen at (a site's profile can open it by its path) (rule mounts)`,
+		},
 		{"shims' sockets", ro(inRun("/run/containerd/s/1", "socket")), `mounts[0].source is "/run/containerd/s/1" (sockets of containerd's shims)` + system},
 		{"not opened", rw(bundle.Source{Bind: true, Path: "/x", Err: "too many levels of symbolic links"}), `mounts[0].source is "/x", which cannot be opened ("too many levels of symbolic links"), want a path of the host (rule mounts)`},
 		{"not described", rw(bundle.Source{Path: "/x"}), `mounts[0].source is "/x", want one that was opened and described before (rule mounts)`},
@@ -267,4 +271,10 @@ func TestMountsOptionsOfBinds(t *testing.T) {
 			refused: []string{`mounts[0].options is "upperdir=/etc", want options that a bind has (rule mounts)`},
 		},
 	})
+}
+
+// ownedBy is the source with another owner on the host.
+func ownedBy(src bundle.Source, uid uint32) bundle.Source {
+	src.UID = uid
+	return src
 }
