@@ -141,6 +141,10 @@ func (c *creation) reserve() (err error) {
 	if c.dir, err = c.Runtime.dir(c.o.ID); err != nil {
 		return err
 	}
+	// First, because the usual root lies in it: made on the way to that, it would be closed to the container's root.
+	if err := c.makeStateDir(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.Root, 0o700); err != nil {
 		return fmt.Errorf("make root directory: %w", err)
 	}
