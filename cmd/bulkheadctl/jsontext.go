@@ -105,24 +105,25 @@ func splice(text []byte, from, to int, with string) []byte {
 	return append(out, text[to:]...)
 }
 
-// insert puts a member behind the last one, laid out as the members before it: its own line when they have theirs.
+// insert puts a member behind the last one, laid out as the text is: on lines of their own, or all on one line.
 func insert(text []byte, o object, key string, value any, depth int) []byte {
 	unit, newline := indentation(text)
-	inner := newline + strings.Repeat(unit, depth)
-	outer := newline + strings.Repeat(unit, depth-1)
+	lines := bytes.Contains(bytes.TrimSpace(text), []byte("\n"))
 	if n := len(o.members); n > 0 {
 		last := o.members[n-1]
-		from := o.open + 1
-		if n > 1 {
-			from = skip(text, o.members[n-2].end, " \t\r\n") + 1 // behind the comma
+		lead := " "
+		if before := text[:last.start]; lines && bytes.HasSuffix(bytes.TrimRight(before, " \t"), []byte("\n")) {
+			lead = newline + string(before[len(bytes.TrimRight(before, " \t")):])
+		} else {
+			lines = false
 		}
-		inner = string(text[from:last.start])
-		if n == 1 && !strings.Contains(inner, "\n") {
-			inner = " "
-		}
-		return splice(text, last.end, last.end, ","+inner+render(key, value, strings.TrimLeft(inner, "\r\n"), unit, newline, strings.Contains(inner, "\n")))
+		return splice(text, last.end, last.end, ","+lead+render(key, value, strings.TrimLeft(lead, "\r\n"), unit, newline, lines))
 	}
-	body := inner + render(key, value, strings.Repeat(unit, depth), unit, newline, true) + outer
+	if !lines {
+		return splice(text, o.open+1, o.end-1, render(key, value, "", unit, newline, false))
+	}
+	prefix := strings.Repeat(unit, depth)
+	body := newline + prefix + render(key, value, prefix, unit, newline, true) + newline + strings.Repeat(unit, depth-1)
 	return splice(text, o.open+1, o.end-1, body)
 }
 

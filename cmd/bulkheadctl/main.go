@@ -71,7 +71,7 @@ func newApp() *cli.App {
 		HideHelpCommand: true,
 		ExitErrHandler:  func(*cli.Context, error) {},
 		Commands: []*cli.Command{
-			installCommand(), uninstallCommand(), explainCommand(), tryCommand(), profileCommand(),
+			installCommand(), uninstallCommand(), explainCommand(), tryCommand(), doctorCommand(), profileCommand(),
 			leasesCommand(), rulesCommand(), statsCommand(), versionCommand(), demoCommand(),
 		},
 		CommandNotFound: func(ctx *cli.Context, name string) {
