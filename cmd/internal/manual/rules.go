@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
 
@@ -32,10 +33,44 @@ func Rules(root string) ([]byte, error) {
 		p.item("Else", stop(about["Else"]))
 		p.item("Why", stop(about["Why"]))
 	}
+	if err := p.protected(); err != nil {
+		return nil, err
+	}
 	if err := p.write("bulkhead-rules.7.end"); err != nil {
 		return nil, err
 	}
 	return p.bytes(), nil
+}
+
+// protected writes the table of protected host paths, by class.
+func (p *page) protected() error {
+	table, err := profiles.Protected()
+	if err != nil {
+		return err
+	}
+	if err := p.write("bulkhead-rules.7.protected"); err != nil {
+		return err
+	}
+	for _, class := range []struct{ name, about string }{
+		{"refused", "Never the source of a bind mount, and neither is anything below."},
+		{"engine", "As refused, but for the files that the engine made for this very container."},
+		{"readonly", "Never writable, and neither is anything below."},
+		{"self", "The directory itself is never writable. What is below is an ordinary volume."},
+	} {
+		p.subheading("Class " + class.name)
+		p.paragraph(class.about)
+		written := 0
+		for _, e := range table {
+			if e.Class == class.name {
+				p.item(e.Path, stop(e.Why))
+				written++
+			}
+		}
+		if written == 0 {
+			return fmt.Errorf("write protected paths: none has the class %q", class.name)
+		}
+	}
+	return nil
 }
 
 // parseRule reads the block above a rule: "Allowed:", "Else:" and "Why:", each with the lines that go on with it.
