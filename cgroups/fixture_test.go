@@ -60,7 +60,7 @@ var hybrid1 = map[string]string{
 
 // pure2 is a version 2 host under systemd.
 var pure2 = map[string]string{
-	"/proc/thread-self/mountinfo":                                           "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
+	"/proc/thread-self/mountinfo":                                    "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
 	"/sys/fs/cgroup/cgroup.controllers":                              "cpuset cpu io memory hugetlb pids rdma misc",
 	"/proc/self/cgroup":                                              "0::/system.slice/containerd.service",
 	"/proc/1/cgroup":                                                 "0::/init.scope",

@@ -48,7 +48,7 @@ func TestProbe(t *testing.T) {
 
 func TestProbeSwapAccounting(t *testing.T) {
 	top := map[string]string{
-		"/proc/thread-self/mountinfo":              pure2["/proc/thread-self/mountinfo"],
+		"/proc/thread-self/mountinfo":       pure2["/proc/thread-self/mountinfo"],
 		"/sys/fs/cgroup/cgroup.controllers": "memory",
 		"/proc/self/cgroup":                 "0::/",
 	}
