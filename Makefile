@@ -82,6 +82,10 @@ N ?= 30
 bench: deps build ## measure beside runc (built here) and crun: N=30 runs of each, JSON=FILE for all figures (needs root)
 	@CGO_ENABLED=0 $(GO) run -trimpath ./tools/bench -n $(N) $(if $(JSON),-json '$(JSON)') -bulkhead bin/bulkhead
 
+.PHONY: man
+man: build-deps ## write the manual pages from the definitions of commands, rules and profiles
+	@$(GO) test -tags "$(TAGS)" ./cmd/internal/manual ./cmd/bulkhead ./cmd/bulkheadctl -count 1 -run 'TestManual$$' -update
+
 .PHONY: release
 release: build-deps ## reproducible static binaries and their checksums in dist/
 	@rm -rf dist && mkdir -p dist
@@ -89,14 +93,17 @@ release: build-deps ## reproducible static binaries and their checksums in dist/
 	@cd dist && for f in bulkhead bulkheadctl; do mv "$$f" "$$f-$(VERSION)-linux-$$($(GO) env GOARCH)"; done
 	@cd dist && sha256sum bulkhead* >SHA256SUMS && cat SHA256SUMS
 
+PAGES = $(notdir $(wildcard man/*))
 .PHONY: install
-install: build ## install the programs below PREFIX (/usr/local)
+install: build ## install the programs and manual pages below PREFIX (/usr/local)
 	install -D -m 0755 bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
 	install -D -m 0755 bin/bulkheadctl $(DESTDIR)$(PREFIX)/bin/bulkheadctl
+	for page in $(PAGES); do install -D -m 0644 "man/$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
 
 .PHONY: uninstall
 uninstall: ## remove what install installed
 	rm -f $(DESTDIR)$(PREFIX)/bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkheadctl
+	for page in $(PAGES); do rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
 
 .PHONY: clean
 clean: ## remove what was built
