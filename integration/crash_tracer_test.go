@@ -106,8 +106,10 @@ func (tr *tracer) trace(cmd *exec.Cmd) error {
 		return fmt.Errorf("wait for the program: %w", err)
 	}
 	tr.seen[tr.main] = true
-	options := syscall.PTRACE_O_TRACESYSGOOD | syscall.PTRACE_O_TRACECLONE | syscall.PTRACE_O_TRACEFORK |
-		syscall.PTRACE_O_TRACEVFORK | syscall.PTRACE_O_TRACEEXEC
+	options := syscall.PTRACE_O_TRACESYSGOOD | syscall.PTRACE_O_TRACECLONE | syscall.PTRACE_O_TRACEEXEC
+	if tr.everybody {
+		options |= syscall.PTRACE_O_TRACEFORK | syscall.PTRACE_O_TRACEVFORK
+	}
 	if err := syscall.PtraceSetOptions(tr.main, options); err != nil {
 		return fmt.Errorf("set options: %w", err)
 	}
@@ -136,6 +138,10 @@ func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 	sig := ws.StopSignal()
 	first := !tr.seen[tid]
 	tr.seen[tid] = true
+	if first && sig == syscall.SIGSTOP && apart(tid) {
+		_ = syscall.PtraceDetach(tid)
+		return
+	}
 	switch {
 	case sig == syscall.SIGTRAP|0x80:
 		tr.entry(tid)
@@ -146,6 +152,14 @@ func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 		sig = 0 // a new thread or process begins so
 	}
 	tr.resume(tid, int(sig))
+}
+
+// apart tells whether a new child was made with a user namespace of its own. Such a child is let go at once: the runtime
+// traces it itself, to write the maps of a user namespace before anything runs in it, and a process has one tracer.
+func apart(tid int) bool {
+	own, err := os.Readlink("/proc/self/ns/user")
+	theirs, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", tid))
+	return err == nil && err2 == nil && own != theirs
 }
 
 // resume ignores errors: the thread may have been killed meanwhile.

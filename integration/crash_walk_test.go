@@ -84,7 +84,9 @@ func (w walk) run(t *testing.T, c crash) {
 		}
 		got := c.run(t, watch.command(t, w.command(b)...))
 		if !got.hit {
-			equal(t, "exit status of a walk to the end", got.status.ExitStatus(), 0)
+			if status := got.status.ExitStatus(); status != 0 {
+				t.Errorf("exit status of a walk to the end is %d: %s", status, b.output(t, "stderr"))
+			}
 		}
 		if got.hit && w.after != nil {
 			w.after(t, b, got)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/cgroups"
@@ -161,27 +160,6 @@ func endByCgroup(rec *Record) error {
 	}
 	if err := m.Destroy(); err != nil {
 		return fmt.Errorf("remove cgroup: %w", err)
-	}
-	return nil
-}
-
-// writePidFile writes the digits and nothing else (go-runc parses them so), atomically, without following what an attacker may have put at the
-// temporary name.
-func writePidFile(path string, pid int) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	_ = os.Remove(tmp) // a killed create may have left it
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return fmt.Errorf("write pid file: %w", err)
-	}
-	_, err = fmt.Fprint(f, pid)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return fmt.Errorf("write pid file: %w", err)
 	}
 	return nil
 }
