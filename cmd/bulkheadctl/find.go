@@ -72,6 +72,23 @@ type foundContainer struct {
 // errNotFound tells that no container has the ID.
 var errNotFound = errors.New("no container of bulkhead has this ID")
 
+// distinct leaves out other names of a directory: /var/run is a link to /run on most hosts, and engines use either.
+func distinct(dirs []string) []string {
+	var names []string
+	var seen []os.FileInfo
+	for _, d := range dirs {
+		info, err := os.Stat(d)
+		if err == nil && slices.ContainsFunc(seen, func(o os.FileInfo) bool { return os.SameFile(o, info) }) {
+			continue
+		}
+		if err == nil {
+			seen = append(seen, info)
+		}
+		names = append(names, d)
+	}
+	return names
+}
+
 // findContainer finds the one container whose ID is, or begins with, id.
 func findContainer(roots []string, id string) (*foundContainer, error) {
 	if id == "" || strings.ContainsRune(id, '/') {
@@ -82,7 +99,7 @@ func findContainer(roots []string, id string) (*foundContainer, error) {
 		return nil, err
 	}
 	var exact, begins []*foundContainer
-	for _, root := range roots {
+	for _, root := range distinct(roots) {
 		entries, err := os.ReadDir(root)
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("find container %q: %w", id, err)
