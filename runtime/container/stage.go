@@ -114,8 +114,7 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
 	defer mnt.Close()
-	// An image's device nodes open nothing: a container's devices are bind-mounted into its /dev.
-	if err := userns.SetAttr(mnt, unix.MOUNT_ATTR_NODEV, 0, true); err != nil {
+	if err := userns.SetAttr(mnt, rootAttrs(c.hardened.Process), 0, true); err != nil {
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
 	if err := userns.Attach(mnt, path); err != nil {
@@ -123,6 +122,18 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 	}
 	root.Path = path
 	return nil
+}
+
+// rootAttrs are the locked attributes of the root mount. An image's device nodes open nothing: a container's devices are
+// bind-mounted into its /dev. With no_new_privs, programs with set-user-ID bits or file capabilities gain nothing; nosuid makes the
+// kernel pass over them, too, where it would otherwise refuse to run a program whose file capabilities the bounding set
+// lacks (capabilities(7)): ping then uses an ICMP socket, which needs none.
+func rootAttrs(p *specs.Process) uint64 {
+	attrs := uint64(unix.MOUNT_ATTR_NODEV)
+	if p.NoNewPrivileges {
+		attrs |= unix.MOUNT_ATTR_NOSUID
+	}
+	return attrs
 }
 
 // keepWorkDir remembers the work directory. One that is there already was left by a crash, or belongs to a running
