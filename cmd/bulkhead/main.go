@@ -51,9 +51,7 @@ func (e *exitError) Unwrap() error { return e.err }
 func main() {
 	// Before anything is opened: what the caller passed can be told from our own files only now.
 	inherited := container.Inherited()
-	cli.VersionPrinter = printVersion
-	app := newApp(inherited)
-	err := app.Run(os.Args)
+	err := run(newApp(inherited), os.Args)
 	if err == nil {
 		return
 	}
@@ -79,15 +77,13 @@ func fatal(err error) {
 func newApp(inherited int) *cli.App {
 	r := &container.Runtime{Inherited: inherited, Program: filepath.Base(os.Args[0])}
 	return &cli.App{
-		Name:                 "bulkhead",
-		Usage:                "run containers, hardened whatever was asked",
-		Description:          description,
-		Version:              version,
-		HideHelpCommand:      true,
-		EnableBashCompletion: false,
-		Flags:                globalFlags(),
-		Before:               func(ctx *cli.Context) error { return configure(ctx, r) },
-		ExitErrHandler:       func(*cli.Context, error) {},
+		Name:        "bulkhead",
+		Usage:       "run containers, hardened whatever was asked",
+		Description: description,
+		Version:     version,
+		Writer:      os.Stdout,
+		Flags:       globalFlags(),
+		Before:      func(ctx *cli.Context) error { return configure(ctx, r) },
 		Commands: []*cli.Command{
 			createCommand(r), startCommand(r), runCommand(r), execCommand(r), killCommand(r), deleteCommand(r),
 			stateCommand(r), listCommand(r), psCommand(r), pauseCommand(r), resumeCommand(r), updateCommand(r),

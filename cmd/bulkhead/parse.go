@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+)
+
+// run does what cli.App.Run does for this program's definitions, without its help templates: text/template calls methods
+// by name, which makes the linker keep every exported method of every package. That is a fifth of the program, and
+// each container start loads the program three times.
+//
+// Unlike cli's own, a list flag's value is taken as it is: a comma in --env NAME=a,b separates nothing.
+func run(app *cli.App, args []string) error {
+	set, err := parse(append(slices.Clone(app.Flags), versionFlag), args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return printHelp(app)
+	}
+	if err != nil {
+		return err
+	}
+	ctx := cli.NewContext(app, set, nil)
+	if ctx.Bool(versionFlag.Name) {
+		printVersion(ctx)
+		return nil
+	}
+	name := ctx.Args().First()
+	if name == "" {
+		return printHelp(app)
+	}
+	command := app.Command(name)
+	if command == nil {
+		return fmt.Errorf("unknown command %q; see bulkhead --help", name)
+	}
+	return runCommandLine(ctx, command, ctx.Args().Tail())
+}
+
+var versionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"}
+
+func runCommandLine(above *cli.Context, c *cli.Command, args []string) error {
+	if c.SkipFlagParsing {
+		args = append([]string{"--"}, args...)
+	}
+	set, err := parse(c.Flags, args)
+	if errors.Is(err, flag.ErrHelp) {
+		return printCommandHelp(above.App, c)
+	}
+	if err != nil {
+		return fmt.Errorf("bulkhead %s: %w", c.Name, err)
+	}
+	if err := above.App.Before(above); err != nil {
+		return err
+	}
+	ctx := cli.NewContext(above.App, set, above)
+	ctx.Command = c
+	return c.Action(ctx)
+}
+
+// A given is what the command line says for one flag, under all of its names.
+type given struct {
+	flag   cli.Flag
+	values []string
+}
+
+// String is for flag.Value; nothing shows it.
+func (g *given) String() string { return "" }
+
+// Set is called for each use of the flag.
+func (g *given) Set(v string) error {
+	g.values = append(g.values, v)
+	return nil
+}
+
+// IsBoolFlag tells package flag that the flag needs no value.
+func (g *given) IsBoolFlag() bool {
+	_, ok := g.flag.(*cli.BoolFlag)
+	return ok
+}
+
+// parse reads the flags that args begins with. The arguments behind them stay in the set.
+func parse(flags []cli.Flag, args []string) (*flag.FlagSet, error) {
+	in := flag.NewFlagSet("", flag.ContinueOnError)
+	in.SetOutput(io.Discard)
+	in.Usage = func() {}
+	all := make([]*given, 0, len(flags))
+	for _, f := range flags {
+		g := &given{flag: f}
+		all = append(all, g)
+		for _, name := range f.Names() {
+			in.Var(g, name, "")
+		}
+	}
+	if err := in.Parse(args); err != nil {
+		return nil, err
+	}
+	out := flag.NewFlagSet("", flag.ContinueOnError)
+	out.SetOutput(io.Discard)
+	for _, g := range all {
+		if err := g.apply(out); err != nil {
+			return nil, fmt.Errorf("read --%s: %w", g.flag.Names()[0], err)
+		}
+	}
+	return out, out.Parse(append([]string{"--"}, in.Args()...))
+}
+
+// apply defines the flag in the set that [cli.Context] reads, with what was given. Of several values the last counts, but
+// for lists.
+func (g *given) apply(set *flag.FlagSet) error {
+	switch f := g.flag.(type) {
+	case *cli.StringSliceFlag:
+		for _, name := range f.Names() {
+			set.Var(cli.NewStringSlice(g.values...), name, "")
+		}
+		return nil
+	case *cli.Int64SliceFlag:
+		list := make([]int64, 0, len(g.values))
+		for _, v := range g.values {
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				return fmt.Errorf("%q is no number", v)
+			}
+			list = append(list, n)
+		}
+		for _, name := range f.Names() {
+			set.Var(cli.NewInt64Slice(list...), name, "")
+		}
+		return nil
+	}
+	if err := g.flag.Apply(set); err != nil || len(g.values) == 0 {
+		return err
+	}
+	last := g.values[len(g.values)-1]
+	for _, name := range g.flag.Names() {
+		if err := set.Set(name, last); err != nil {
+			return fmt.Errorf("%q: %w", last, err)
+		}
+	}
+	return nil
+}
