@@ -30,6 +30,9 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name: demoCommandName, Hidden: true, Usage: "show what is enforced here (try runs it inside a container)",
 		Action: withArgs(0, 0, func(ctx *cli.Context) error {
+			if err := insideSandbox(); err != nil {
+				return err
+			}
 			fmt.Fprint(ctx.App.Writer, "This program runs in a container that bulkhead made of this machine's own files.\n\n")
 			seen, err := look()
 			if err != nil {
@@ -43,6 +46,30 @@ func demoCommand() *cli.Command {
 			return summary(ctx.App.Writer, append(seen, tried...))
 		}),
 	}
+}
+
+// insideSandbox refuses to go on anywhere but in the sandbox of try. The attempts are real: on a host, as root, they would
+// mount over directories and write files, so nothing is attempted before this says yes.
+func insideSandbox() error {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return fmt.Errorf("demonstrate: %w", err)
+	}
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return fmt.Errorf("demonstrate: %w", err)
+	}
+	return checkSandbox(self, string(uidMap), os.Getpid())
+}
+
+// checkSandbox wants all three signs: the program is the copy that try makes, it is process 1 of its namespace, and the user
+// namespace maps a single range that has nothing of the host's root. A host has none of them.
+func checkSandbox(self, uidMap string, pid int) error {
+	mapped := strings.Fields(uidMap)
+	if self == demoProgram && pid == 1 && len(mapped) == 3 && mapped[0] == "0" && mapped[1] != "0" {
+		return nil
+	}
+	return errors.New("demonstrate: this is not the sandbox of bulkheadctl try, and what it attempts would harm this machine; run bulkheadctl try --demo")
 }
 
 func writeFindings(w io.Writer, list []finding) {
@@ -115,7 +142,8 @@ func firstField(text string) string {
 	return ""
 }
 
-// attempt tries what an attacker would. Each attempt is harmless should it succeed, because it is made in a sandbox.
+// attempt tries what an attacker would. Only [insideSandbox] makes that safe: should an attempt succeed, it changes the
+// sandbox and not the host.
 func attempt() []finding {
 	null := uintptr(0)
 	call := func(what string, nr uintptr, args ...uintptr) finding {

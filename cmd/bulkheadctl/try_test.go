@@ -96,3 +96,23 @@ func TestNetworkIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The attempts of the demonstration are real, so it must not begin anywhere but in its sandbox. This test calls only the
+// judgement of the three signs: a test that ran the command here would be the accident that it is about.
+func TestDemonstrationStaysInSandbox(t *testing.T) {
+	const inside, host = "         0 1879048192      65536\n", "         0          0 4294967295\n"
+	if err := checkSandbox(demoProgram, inside, 1); err != nil {
+		t.Errorf("refused in the sandbox: %v", err)
+	}
+	for _, tt := range []struct {
+		self, uidMap string
+		pid          int
+	}{
+		{"/usr/local/bin/bulkheadctl", host, 4711}, {demoProgram, host, 1}, {demoProgram, inside, 2}, {"/bin/bulkheadctl", inside, 1},
+		{demoProgram, "", 1}, {demoProgram, "0 0 1\n1 100000 65535\n", 1},
+	} {
+		if err := checkSandbox(tt.self, tt.uidMap, tt.pid); err == nil {
+			t.Errorf("%+v passed for the sandbox", tt)
+		}
+	}
+}
