@@ -43,23 +43,32 @@ rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
 `}
 
 // What popular images contain, as their Dockerfiles would install it.
-var services = recipe{name: "services", from: "debian", script: `
+var services = recipe{name: "services", from: "debian", script: installing(
+	`mkdir -p "$root/etc/postgresql-common"; echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"`,
+	"nginx-light redis-server postgresql gosu sudo iputils-ping",
+	`ln -sf /dev/stdout "$root/var/log/nginx/access.log"; ln -sf /dev/stderr "$root/var/log/nginx/error.log"`)}
+
+// installing is the script of a recipe that adds Debian packages: commands before and after see the root as $root.
+func installing(before, packages, after string) string {
+	return `
 root=$1
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"; chmod 755 "$root/usr/sbin/policy-rc.d"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev"
-mkdir -p "$root/etc/postgresql-common"; echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"
+` + before + `
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 chroot "$root" apt-get -qq update
-chroot "$root" apt-get -qq -y --no-install-recommends install nginx-light redis-server postgresql gosu sudo iputils-ping
+chroot "$root" apt-get -qq -y --no-install-recommends install ` + packages + `
 chroot "$root" apt-get clean
 umount "$root/proc"; umount -l "$root/dev"
 rm -rf "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d"
 : >"$root/etc/resolv.conf"
-ln -sf /dev/stdout "$root/var/log/nginx/access.log"; ln -sf /dev/stderr "$root/var/log/nginx/error.log"
-`}
+` + after + `
+`
+}
 
-var recipes = map[string]recipe{"busybox": busybox, "debian": debian, "services": services}
+var recipes = map[string]recipe{"busybox": busybox, "debian": debian, "services": services,
+	"servers": servers, "node": node, "languages": languages}
 
 // imageTar is the path of a tar file with a recipe's result. It is made once and kept for later runs.
 func imageTar(t testing.TB, name string) string {
