@@ -68,6 +68,9 @@ func agree(t *testing.T, p seccomp.Profile, r *rand.Rand) {
 	if len(program) > 4096 {
 		t.Skip("larger than the kernel takes")
 	}
+	if err := compile.VerifyProgram(p, program); err != nil {
+		t.Fatal(err)
+	}
 	vm, err := compile.NewMachine(program)
 	if err != nil {
 		t.Fatal(err)
