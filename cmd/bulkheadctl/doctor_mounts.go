@@ -160,7 +160,7 @@ func shiftOverlay(place string, r userns.Range, ns *os.File) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	shifted, err := userns.ShiftRoot(root, r, ns, nil)
+	shifted, err := userns.ShiftRoot(root, r, ns, nil, nil)
 	if err != nil {
 		return "", err
 	}

@@ -163,7 +163,7 @@ func change(w io.Writer, file *configFile, text []byte, done []string) error {
 func writeNext(w io.Writer, plan registration) {
 	fmt.Fprint(w, `
 Now have the daemon read it. Containers go on running:
-  systemctl reload docker        (without systemd: kill -HUP $(cat /var/run/docker.pid))
+  systemctl reload docker        (without systemd: kill -HUP $(cat /var/run/docker.pid); it takes a moment)
 A daemon that was started with --add-runtime or --default-runtime takes no such key from the file: remove the flag and
 restart it (systemctl restart docker).
 
@@ -173,6 +173,14 @@ Then try it:
 		fmt.Fprintf(w, "  docker run --rm --runtime=%s debian cat /proc/self/uid_map\n", name)
 	}
 }
+
+// undoneNext asks for a restart. On SIGHUP the daemon leaves a default runtime that the file names no more as it was, and
+// dockerd 20.10.24 then dies of the missing runtime (a nil pointer in fillPlatformInfo: seen in a test of ours); and a table
+// of runtimes that is gone from the file is not read at all.
+const undoneNext = `
+Now restart the daemon: systemctl restart docker
+Do not reload it: older daemons crash when their default runtime is taken away (seen with 20.10.24), others keep the runtime.
+`
 
 func uninstallDocker(ctx *cli.Context) error {
 	file, err := openConfig(ctx.String("config"))
@@ -204,7 +212,7 @@ func uninstallDocker(ctx *cli.Context) error {
 		return err
 	}
 	unlinkProfiles(w, paths)
-	fmt.Fprint(w, "\nNow have the daemon read it: systemctl reload docker\n")
+	fmt.Fprint(w, undoneNext)
 	return nil
 }
 

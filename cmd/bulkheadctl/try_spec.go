@@ -32,7 +32,7 @@ func (s *sandbox) spec(id string, binds []specs.Mount) *specs.Spec {
 	spec := &specs.Spec{
 		Version: specs.Version, Hostname: "bulkhead", Root: &specs.Root{Path: "rootfs", Readonly: !s.rw},
 		Process: &specs.Process{
-			Args: s.args, Env: env, Cwd: home, User: user, Terminal: s.terminal, NoNewPrivileges: true,
+			Args: s.args, Env: env, Cwd: home, User: user, Terminal: s.terminal, NoNewPrivileges: s.profile.NoNewPrivileges.On,
 			Capabilities: &specs.LinuxCapabilities{Bounding: capabilities, Effective: granted, Permitted: granted},
 		},
 		Mounts: append(kernelMounts(), binds...),
