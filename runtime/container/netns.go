@@ -28,6 +28,24 @@ func (c *creation) engineNetwork() *os.File {
 	return nil
 }
 
+// foreignNetwork is the network namespace whose sysfs the container cannot mount by itself: the engine's, or the host's own, which
+// a site's profile may give it. It is nil when the container makes its own, or joins a sibling's. The caller closes what is
+// not the creation's.
+func (c *creation) foreignNetwork() (_ *os.File, done func(), err error) {
+	if network := c.engineNetwork(); network != nil {
+		return network, func() {}, nil
+	}
+	i := slices.IndexFunc(c.asked.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+	if i >= 0 && (i >= len(c.policy.Facts.Namespaces) || !c.policy.Facts.Namespaces[i].Host) {
+		return nil, func() {}, nil
+	}
+	host, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, func() {}, fmt.Errorf("open own network namespace: %w", err)
+	}
+	return host, func() { _ = host.Close() }, nil
+}
+
 // within runs f in the network namespace and comes back. The thread is this creation's own (see [enterPrivateMounts]). One that
 // cannot come back must not go on.
 func within(network *os.File, f func() error) error {
@@ -46,13 +64,19 @@ func within(network *os.File, f func() error) error {
 	return done
 }
 
-// stageSysfs mounts the sysfs of the engine's network namespace, read-only, and makes the container's a bind of it.
-func (c *creation) stageSysfs(place string, i int, m *specs.Mount, network *os.File) error {
+// stageSysfs mounts the sysfs of a network namespace that is not the container's, read-only, and makes the container's a
+// bind of it. A container with a network namespace of its own mounts its own.
+func (c *creation) stageSysfs(place string, i int, m *specs.Mount) error {
+	network, done, err := c.foreignNetwork()
+	if err != nil || network == nil {
+		return err
+	}
+	defer done()
 	path := filepath.Join(place, strconv.Itoa(i))
 	if err := makeTarget(path, true); err != nil {
 		return err
 	}
-	err := within(network, func() error {
+	err = within(network, func() error {
 		flags := uintptr(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 		return unix.Mount("sysfs", path, "sysfs", flags, "")
 	})

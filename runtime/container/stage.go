@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 	"github.com/bulkhead-runtime/bulkhead/userns"
 )
 
@@ -105,7 +106,7 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 		mnt, err = userns.Clone(c.resolved.Root(), nil, true)
 	} else {
 		var shifted *userns.Shifted
-		shifted, err = userns.ShiftRoot(c.resolved.Root(), c.rec.Range, ns, c.keepWorkDir)
+		shifted, err = userns.ShiftRoot(c.resolved.Root(), c.rec.Range, ns, c.keepWorkDir, c.judgeLayers)
 		if err == nil {
 			mnt, c.rec.RootHow = shifted.Mount, shifted.How
 		}
@@ -136,6 +137,29 @@ func rootAttrs(p *specs.Process) uint64 {
 	return attrs
 }
 
+// judgeLayers judges the layers of an overlay root by the open files that are used: its own place says nothing of what it
+// shows, and an overlay of the host's directories would be those directories.
+func (c *creation) judgeLayers(lower []*os.File, upper *os.File) error {
+	files := lower
+	if upper != nil {
+		files = append(slices.Clone(lower), upper)
+	}
+	found, err := c.resolved.Describe(files)
+	if err != nil {
+		return err
+	}
+	layers := make([]bundle.Layer, len(found))
+	for i, source := range found {
+		layers[i] = bundle.Layer{Source: source, Writable: i == len(lower)}
+	}
+	c.policy.Facts.Layers, c.policy.Facts.Protected = layers, c.resolved.Facts.Protected
+	err = harden.JudgeLayers(c.hardened, c.policy)
+	if err != nil {
+		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
+	}
+	return err
+}
+
 // keepWorkDir remembers the work directory. One that is there already was left by a crash, or belongs to a running
 // container that has the same root: two overlays on one upper directory would damage it.
 func (c *creation) keepWorkDir(path string) error {
@@ -154,10 +178,10 @@ func (c *creation) keepWorkDir(path string) error {
 
 // stageMount clones one bind source into the staging place and points the mount at it.
 func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) error {
-	if network := c.engineNetwork(); m.Type == "sysfs" && network != nil {
-		return c.stageSysfs(place, i, m, network)
-	}
 	if !bundle.IsBind(*m) {
+		if m.Type == "sysfs" {
+			return c.stageSysfs(place, i, m)
+		}
 		return nil
 	}
 	f, src, err := c.source(i)
