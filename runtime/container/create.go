@@ -72,6 +72,7 @@ func (r *Runtime) Create(o CreateOptions) error {
 
 // create runs all steps but the last, the pid file.
 func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
+	skipGracePeriod()
 	c := &creation{Runtime: r, o: o}
 	if err := c.load(); err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ type ExecOptions struct {
 // whatever create took away would otherwise come back. The kernel is read back right after the start, and a process that
 // has more than the hardened spec gives is killed. Status is as [Runtime.Run]'s.
 func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
+	skipGracePeriod()
 	if o.PidFile != "" {
 		if o.PidFile, err = filepath.Abs(o.PidFile); err != nil {
 			return -1, fmt.Errorf("resolve pid file: %w", err)
