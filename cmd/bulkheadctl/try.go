@@ -118,6 +118,9 @@ func newSandbox(ctx *cli.Context) (*sandbox, error) {
 		s.args = []string{"/bin/sh", "-i"}
 		if s.demo {
 			s.args, s.terminal = []string{demoProgram, demoCommandName}, false
+			if !s.profile.NoNewPrivileges.On {
+				s.args = append(s.args, "--"+demoSetuidFlag)
+			}
 		}
 	}
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/capability"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,8 @@ const (
 	// demoProgram is where this program is in the sandbox of the demonstration.
 	demoProgram     = "/bulkhead-demonstration"
 	demoCommandName = "demonstrate"
+	// demoSetuidFlag tells the demonstration that its profile does without no_new_privs.
+	demoSetuidFlag = "setuid"
 )
 
 // A finding is one line of the demonstration.
@@ -29,12 +32,13 @@ type finding struct {
 func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name: demoCommandName, Hidden: true, Usage: "show what is enforced here (try runs it inside a container)",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: demoSetuidFlag, Usage: "the profile does without no_new_privs"}},
 		Action: withArgs(0, 0, func(ctx *cli.Context) error {
 			if err := insideSandbox(); err != nil {
 				return err
 			}
 			fmt.Fprint(ctx.App.Writer, "This program runs in a container that bulkhead made of this machine's own files.\n\n")
-			seen, err := look()
+			seen, err := look(ctx.Bool(demoSetuidFlag))
 			if err != nil {
 				return err
 			}
@@ -97,7 +101,7 @@ func summary(w io.Writer, list []finding) error {
 }
 
 // look reads what the kernel says of this process.
-func look() ([]finding, error) {
+func look(setuid bool) ([]finding, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return nil, fmt.Errorf("demonstrate: %w", err)
@@ -106,11 +110,11 @@ func look() ([]finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demonstrate: %w", err)
 	}
-	return seen(string(status), string(uidMap), os.Getpid()), nil
+	return seen(string(status), string(uidMap), os.Getpid(), setuid), nil
 }
 
 // seen judges the texts of /proc/self/status and uid_map.
-func seen(status, uidMap string, pid int) []finding {
+func seen(status, uidMap string, pid int, setuid bool) []finding {
 	field := map[string]string{}
 	for line := range strings.Lines(status) {
 		if k, v, ok := strings.Cut(line, ":"); ok {
@@ -123,16 +127,34 @@ func seen(status, uidMap string, pid int) []finding {
 		user.found = fmt.Sprintf("user %s of %s, who owns nothing there", mapped[1], mapped[2])
 		user.good = mapped[0] == "0" && mapped[1] != "0"
 	}
+	privileges := finding{"no_new_privs", field["NoNewPrivs"], field["NoNewPrivs"] == "1"}
+	if setuid {
+		privileges = finding{"no_new_privs", "off, as this profile has it for sudo", field["NoNewPrivs"] == "0"}
+	}
 	bounding, err := strconv.ParseUint(field["CapBnd"], 16, 64)
 	dangerous := uint64(1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_SYS_MODULE | 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_NET_RAW)
 	return []finding{
 		{"its user", fmt.Sprintf("%s inside", firstField(field["Uid"])), field["Uid"] != ""},
 		user,
 		{"its process ID", fmt.Sprint(pid), pid < 100},
-		{"its capabilities, at most", strings.TrimLeft(field["CapBnd"], "0"), err == nil && bounding&dangerous == 0},
-		{"no_new_privs", field["NoNewPrivs"], field["NoNewPrivs"] == "1"},
+		{"its capabilities, at most", capabilityNames(bounding), err == nil && bounding&dangerous == 0},
+		privileges,
 		{"system call filter", map[string]string{"2": "loaded"}[field["Seccomp"]], field["Seccomp"] == "2"},
 	}
+}
+
+// capabilityNames are the names of a set, without the CAP_ that all have.
+func capabilityNames(set uint64) string {
+	var names []string
+	for _, c := range capability.ListKnown() {
+		if set&(1<<uint(c)) != 0 {
+			names = append(names, strings.ToUpper(c.String()))
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, " ")
 }
 
 func firstField(text string) string {

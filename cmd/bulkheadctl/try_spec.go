@@ -15,7 +15,7 @@ func (s *sandbox) spec(id string, binds []specs.Mount) *specs.Spec {
 	if s.profile.User.NonRoot.On {
 		user, home = specs.User{UID: nobody, GID: nobody}, "/home"
 	}
-	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home, "PS1=bulkhead:\\w\\$ "}
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home, "PS1=bulkhead# "}
 	for _, name := range []string{"TERM", "LANG", "LC_ALL", "TZ"} {
 		if v := os.Getenv(name); v != "" {
 			env = append(env, name+"="+v)

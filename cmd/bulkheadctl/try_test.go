@@ -67,13 +67,13 @@ func TestSandboxSpec(t *testing.T) {
 func TestSeen(t *testing.T) {
 	hardened := "Uid:\t0\t0\t0\t0\nCapBnd:\t00000000000405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n"
 	var b strings.Builder
-	list := seen(hardened, "         0     100000      65536\n", 1)
+	list := seen(hardened, "         0     100000      65536\n", 1, false)
 	writeFindings(&b, list)
 	golden(t, b.String(), `
   its user                           0 inside  [ok]
   its root on the host               user 100000 of 65536, who owns nothing there  [ok]
   its process ID                     1  [ok]
-  its capabilities, at most          405fb  [ok]
+  its capabilities, at most          CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT  [ok]
   no_new_privs                       1  [ok]
   system call filter                 loaded  [ok]
 `)
@@ -81,7 +81,7 @@ func TestSeen(t *testing.T) {
 		t.Error(err)
 	}
 	host := "Uid:\t0\t0\t0\t0\nCapBnd:\t000001ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t0\n"
-	list = seen(host, "         0          0 4294967295\n", 4711)
+	list = seen(host, "         0          0 4294967295\n", 4711, false)
 	want := "demonstrate: 5 of 6 lines are not as promised"
 	if err := summary(&b, list); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
