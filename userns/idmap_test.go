@@ -167,7 +167,7 @@ func BenchmarkShiftRoot(b *testing.B) {
 			root := i.mount(b, i.layer(b, "base"))
 			ns := namespace(b, testRange)
 			for b.Loop() {
-				s, err := shiftOverlay(root, testRange, ns, nil, way.ways)
+				s, err := shiftOverlay(root, testRange, ns, nil, nil, way.ways)
 				must(b, err)
 				closeAll(s.Mount)
 			}

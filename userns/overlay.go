@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ var newestFirst = []overlayWay{overlayByFD, overlayByPath}
 var errOldKernel = errors.New("this kernel lacks a part of it")
 
 // shiftOverlay makes an overlay of idmapped clones of the layers of the overlay whose root is root.
-func shiftOverlay(root *os.File, r Range, ns *os.File, before func(string) error, ways []overlayWay) (_ *Shifted, err error) {
+func shiftOverlay(root *os.File, r Range, ns *os.File, before func(string) error, judge func([]*os.File, *os.File) error, ways []overlayWay) (_ *Shifted, err error) {
 	table, err := readMounts()
 	if err != nil {
 		return nil, err
@@ -49,6 +50,11 @@ func shiftOverlay(root *os.File, r Range, ns *os.File, before func(string) error
 	defer engine.close()
 	if err := engine.checkTop(root); err != nil {
 		return nil, err
+	}
+	if judge != nil {
+		if err := judge(slices.Concat(engine.lower, engine.data), engine.upper); err != nil {
+			return nil, err
+		}
 	}
 	s := &Shifted{How: describe(options)}
 	if engine.beside != nil {

@@ -19,28 +19,28 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	root := i.mount(t, base)
 	ns := namespace(t, testRange)
 
-	_, err := ShiftRoot(openPath(t, i.merged+"/sub"), testRange, ns, nil)
+	_, err := ShiftRoot(openPath(t, i.merged+"/sub"), testRange, ns, nil, nil)
 	wantError(t, err, `shift "`+i.merged+`/sub": it is a directory inside an overlay; only an overlay's own root can be shifted`)
 
 	must(t, unix.Mount("tmpfs", i.merged+"/sub", "tmpfs", 0, ""))
-	_, err = ShiftRoot(root, testRange, ns, nil)
+	_, err = ShiftRoot(root, testRange, ns, nil, nil)
 	wantError(t, err, `shift overlay at "`+i.merged+`": tmpfs is mounted in it at "`+i.merged+`/sub"`)
 	must(t, unix.Unmount(i.merged+"/sub", 0))
 
 	must(t, os.Rename(base, base+".away"))
-	_, err = ShiftRoot(root, testRange, ns, nil)
+	_, err = ShiftRoot(root, testRange, ns, nil, nil)
 	wantError(t, err, `open layer "`+base+`": nothing is there`)
 	must(t, os.Rename(base+".away", base))
 
 	must(t, unix.Mount("", i.merged, "", unix.MS_SHARED, ""))
-	_, err = ShiftRoot(root, testRange, ns, nil)
+	_, err = ShiftRoot(root, testRange, ns, nil, nil)
 	wantError(t, err, `shift overlay at "`+i.merged+`": its mount is shared with other mount namespaces`)
 	must(t, unix.Mount("", i.merged, "", unix.MS_PRIVATE, ""))
 
 	// A mount over the engine's directory after the engine's mount: the path leads elsewhere.
 	mkdirs(t, dir+"/other")
 	must(t, unix.Mount(dir+"/other", i.upper, "", unix.MS_BIND, ""))
-	_, err = ShiftRoot(root, testRange, ns, nil)
+	_, err = ShiftRoot(root, testRange, ns, nil, nil)
 	wantError(t, err, `use layer "`+i.upper+`": it is not the directory that the overlay at "`+i.merged+`" shows`)
 	must(t, unix.Unmount(i.upper, 0))
 
@@ -48,7 +48,7 @@ func TestShiftRefusesOverlays(t *testing.T) {
 	i2 := newImage(t, dir+"/second")
 	must(t, unix.Mount("overlay", i2.merged, "overlay", 0, fmt.Sprintf("index=off,lowerdir=%s,upperdir=%s,workdir=%s",
 		i.merged, i2.upper, i2.work)))
-	_, err = ShiftRoot(openPath(t, i2.merged), testRange, ns, nil)
+	_, err = ShiftRoot(openPath(t, i2.merged), testRange, ns, nil, nil)
 	wantError(t, err, `overlay at "`+i.merged+`" takes no idmapped mount`)
 	if _, err := os.Lstat(filepath.Dir(i2.upper) + "/" + workName); !os.IsNotExist(err) {
 		t.Errorf("a refusal left the work directory: %v", err)
@@ -60,7 +60,7 @@ func TestShiftRefusesAnIndexedUpper(t *testing.T) {
 	i := newImage(t, ownMounts(t)+"/overlay2")
 	must(t, unix.Mount("overlay", i.merged, "overlay", 0, fmt.Sprintf("index=on,lowerdir=%s,upperdir=%s,workdir=%s",
 		i.layer(t, "base"), i.upper, i.work)))
-	_, err := ShiftRoot(openPath(t, i.merged), testRange, namespace(t, testRange), nil)
+	_, err := ShiftRoot(openPath(t, i.merged), testRange, namespace(t, testRange), nil, nil)
 	wantError(t, err, `use upper directory "`+i.upper+
 		`": index=on lets the kernel mount it only once; mount the engine's overlay with index=off`)
 }

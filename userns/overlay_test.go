@@ -230,7 +230,7 @@ func TestShiftOfLayersGivenOneByOne(t *testing.T) {
 	inside(t, testRange, at, "cat from-top from-base; echo x >> from-base")
 
 	// Our own overlay names its layers by what the kernel knows of detached mounts. It is not found, and not guessed.
-	_, err = ShiftRoot(openPath(t, at), testRange, namespace(t, testRange), nil)
+	_, err = ShiftRoot(openPath(t, at), testRange, namespace(t, testRange), nil, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), `open layer "/`) {
 		t.Errorf("got %v", err)
 	}
@@ -241,7 +241,7 @@ func TestShiftTellsTheWorkDirectoryBefore(t *testing.T) {
 	root := i.mount(t, i.layer(t, "base"))
 	boom := errors.New("boom")
 	var told string
-	_, err := ShiftRoot(root, testRange, namespace(t, testRange), func(path string) error { told = path; return boom })
+	_, err := ShiftRoot(root, testRange, namespace(t, testRange), func(path string) error { told = path; return boom }, nil)
 	wantError(t, err, "boom")
 	if want := filepath.Dir(i.upper) + "/" + workName; told != want {
 		t.Errorf("told %q, want %q", told, want)

@@ -34,18 +34,21 @@ func (s Shifted) Close() error {
 // before, when not nil, is called with the path of the work directory before anything is made there, so that the caller
 // can write down what a crash leaves; its error stops everything. Without a work directory it is not called.
 //
+// layers, when not nil, is called with the layers of an overlay, from the open files that are used, before anything is made; its
+// error stops everything. upper is nil for a read-only overlay.
+//
 // The calling goroutine must be locked to a thread whose mount namespace is its own and receives only (MS_SLAVE), and root
 // must have been opened there: on older kernels the layers are attached for a moment on top of root.
 //
 // Not guaranteed: mount attributes (nosuid, nodev: [SetAttr]); coherence with another live mount of the same upper
 // directory (the kernel calls that undefined); two containers at once on one upper directory.
-func ShiftRoot(root *os.File, r Range, ns *os.File, before func(workDir string) error) (*Shifted, error) {
+func ShiftRoot(root *os.File, r Range, ns *os.File, before func(workDir string) error, layers func(lower []*os.File, upper *os.File) error) (*Shifted, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(root.Fd()), &st); err != nil {
 		return nil, fmt.Errorf("stat file system of %q: %w", root.Name(), err)
 	}
 	if st.Type == unix.OVERLAYFS_SUPER_MAGIC {
-		return shiftOverlay(root, r, ns, before, newestFirst)
+		return shiftOverlay(root, r, ns, before, layers, newestFirst)
 	}
 	mnt, err := Clone(root, ns, true)
 	if err != nil {

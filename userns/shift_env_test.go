@@ -105,7 +105,7 @@ func (i image) mount(t testing.TB, lower ...string) *os.File {
 // shift shifts root and attaches it at a new directory, whose path it gives.
 func shift(t testing.TB, root *os.File, r Range, ways []overlayWay) (*Shifted, string) {
 	t.Helper()
-	s, err := shiftOverlay(root, r, namespace(t, r), nil, ways)
+	s, err := shiftOverlay(root, r, namespace(t, r), nil, nil, ways)
 	skipOnOldKernel(t, err)
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })

@@ -30,7 +30,7 @@ func TestShiftLeavesNoWayToTheLayers(t *testing.T) {
 		root := i.mount(t, i.layer(t, "top"), i.layer(t, "base"))
 		ns := namespace(t, testRange)
 		mountsBefore, filesBefore := state(t)
-		s, err := shiftOverlay(root, testRange, ns, nil, ways)
+		s, err := shiftOverlay(root, testRange, ns, nil, nil, ways)
 		skipOnOldKernel(t, err)
 		must(t, err)
 		mountsAfter, filesAfter := state(t)
@@ -56,7 +56,7 @@ func TestShiftRefusalLeavesNothing(t *testing.T) {
 		ns := namespace(t, testRange)
 		mountsBefore, filesBefore := state(t)
 		// The namespace maps other IDs than the range says: the work directory has no owner in it.
-		_, err := shiftOverlay(root, Range{Start: 10, Size: 10}, ns, nil, ways)
+		_, err := shiftOverlay(root, Range{Start: 10, Size: 10}, ns, nil, nil, ways)
 		skipOnOldKernel(t, err)
 		wantError(t, err, "mount overlay: the kernel made it read-only (it says why in the kernel log)")
 		mountsAfter, filesAfter := state(t)
@@ -181,7 +181,7 @@ func TestShiftRefusesAForeignWorkDir(t *testing.T) {
 	root := i.mount(t, i.layer(t, "base"))
 	work := filepath.Dir(i.upper) + "/" + workName
 	must(t, os.Symlink(i.home, work))
-	_, err := ShiftRoot(root, testRange, namespace(t, testRange), nil)
+	_, err := ShiftRoot(root, testRange, namespace(t, testRange), nil, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), `remove work directory "`+work+`": not a work directory of ours: `) {
 		t.Errorf("got %v", err)
 	}

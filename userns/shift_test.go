@@ -22,7 +22,7 @@ func TestShiftRootOnAPlainDirectory(t *testing.T) {
 			}
 			mkdirs(t, root+"/sub")
 			must(t, unix.Mount(dir+"/other", root+"/sub", "", unix.MS_BIND, ""))
-			s, err := ShiftRoot(openPath(t, root), testRange, namespace(t, testRange), nil)
+			s, err := ShiftRoot(openPath(t, root), testRange, namespace(t, testRange), nil, nil)
 			must(t, err)
 			defer func() { must(t, s.Close()) }()
 			if s.How != "idmapped "+fs || s.WorkDir != "" {
@@ -49,9 +49,9 @@ func TestShiftRootRefusesWhatTakesNoMapping(t *testing.T) {
 	mkdirs(t, dir+"/root/proc")
 	must(t, unix.Mount("proc", dir+"/root/proc", "proc", 0, ""))
 	const needs = " takes no idmapped mount (needs one of ext4, xfs, btrfs, tmpfs, overlay)"
-	_, err := ShiftRoot(openPath(t, dir+"/root/proc"), testRange, ns, nil)
+	_, err := ShiftRoot(openPath(t, dir+"/root/proc"), testRange, ns, nil, nil)
 	wantError(t, err, `proc at "`+dir+`/root/proc"`+needs)
-	_, err = ShiftRoot(openPath(t, dir+"/root"), testRange, ns, nil)
+	_, err = ShiftRoot(openPath(t, dir+"/root"), testRange, ns, nil, nil)
 	wantError(t, err, `proc at "`+dir+`/root/proc"`+needs)
 }
 

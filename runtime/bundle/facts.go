@@ -9,6 +9,9 @@ type Facts struct {
 	Sources []Source `json:"sources"`
 	// Root is what root.path resolved to.
 	Root Source `json:"root"`
+	// Layers are the layers of the overlay that the root is on. They are opened when the root is staged, after the other
+	// facts were judged, and judged then; there are none when the root is no overlay, or is not mounted anew.
+	Layers []Layer `json:"layers,omitempty"`
 	// Namespaces has one element for each element of spec.Linux.Namespaces, in order. One without a path is zero.
 	Namespaces []Namespace `json:"namespaces"`
 	// Protected are the host's paths that no container gets, resolved on this host the same way as the sources.
@@ -56,6 +59,13 @@ type Submount struct {
 	FSType string `json:"fsType"`
 	FSDev  string `json:"fsDev"`
 	FSPath string `json:"fsPath"`
+}
+
+// A Layer is a directory that an overlay shows.
+type Layer struct {
+	Source
+	// Writable tells that it is the upper directory.
+	Writable bool `json:"writable,omitempty"`
 }
 
 // A Namespace is an open namespace file that a spec wants to join.

@@ -28,6 +28,9 @@ type Resolved struct {
 	sources    []*os.File
 	root       *os.File
 	namespaces []*os.File
+	// table and mounts are what the facts were made with; see Describe.
+	table  []ProtectedPath
+	mounts *mountTable
 }
 
 // Resolve opens the root, the bind sources and the namespaces that a spec names, once, and describes them from their
@@ -66,8 +69,9 @@ func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
 	}
 	l := res.newLocator()
 	defer l.close()
-	table := slices.Concat(o.Protected, ownState(o.StateDir), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root)))
-	r.Facts.Protected = l.protect(l.expand(table, r.Facts.Sources))
+	r.mounts = res.mounts
+	r.table = slices.Concat(o.Protected, ownState(o.StateDir), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root)))
+	r.Facts.Protected = l.protect(l.expand(r.table, append(slices.Clone(r.Facts.Sources), r.Facts.Root)))
 	if err := r.resolveNamespaces(spec, o); err != nil {
 		return err
 	}

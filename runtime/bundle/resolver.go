@@ -19,9 +19,9 @@ type resolver struct {
 
 // newResolver reads mountinfo. The mounts of what was opened before are in it.
 func newResolver() (*resolver, error) {
-	fds, err := os.Open("/proc/thread-self/fd")
+	fds, err := openDescriptors()
 	if err != nil {
-		return nil, fmt.Errorf("open /proc/thread-self/fd: %w", plain(err))
+		return nil, err
 	}
 	mounts, err := readMounts()
 	if err != nil {
@@ -29,6 +29,14 @@ func newResolver() (*resolver, error) {
 		return nil, err
 	}
 	return &resolver{fds: fds, mounts: mounts}, nil
+}
+
+func openDescriptors() (*os.File, error) {
+	fds, err := os.Open("/proc/thread-self/fd")
+	if err != nil {
+		return nil, fmt.Errorf("open /proc/thread-self/fd: %w", plain(err))
+	}
+	return fds, nil
 }
 
 func (r *resolver) close() { _ = r.fds.Close() }

@@ -111,6 +111,10 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 			mnt, c.rec.RootHow = shifted.Mount, shifted.How
 		}
 	}
+	var refused *harden.Refusal
+	if errors.As(err, &refused) {
+		return refused
+	}
 	if err != nil {
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
@@ -164,7 +168,7 @@ func (c *creation) judgeLayers(lower []*os.File, upper *os.File) error {
 // container that has the same root: two overlays on one upper directory would damage it.
 func (c *creation) keepWorkDir(path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		other, err := c.runningWith(func(rec *Record) bool { return rec.WorkDir == path })
+		other, err := c.runningWith(func(rec *Holding) bool { return rec.WorkDir == path })
 		if err != nil {
 			return err
 		}

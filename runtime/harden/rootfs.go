@@ -9,7 +9,7 @@ import (
 // The container's root is a directory of its own, and no mount travels from it to the host.
 //
 //	Field:    root.path, root.readonly, linux.rootfsPropagation
-//	Allowed:  a directory that is no part of the host's system; private or slave propagation
+//	Allowed:  a directory that is no part of the host's system, or an overlay of such; private or slave propagation
 //	Else:     narrowed to read-only where the profile says; shared propagation and the host's own root are refused
 //	Why:      a shared root sends every mount of the container to the host. CIS Docker 5.20, mount_namespaces(7)
 var rootfs = Rule{
@@ -50,6 +50,7 @@ func judgeRootfs(s *specs.Spec, p Policy) []Violation {
 	default:
 		o.hostRoot(s, p)
 	}
+	o.layers(s, p)
 	if p.Profile.Rootfs.Readonly.On && !s.Root.Readonly {
 		o.object("root.readonly", "false", "true")
 	}
@@ -59,6 +60,42 @@ func judgeRootfs(s *specs.Spec, p Policy) []Violation {
 		o.object("linux.rootfsPropagation", quote(s.Linux.RootfsPropagation), "private or slave")
 	}
 	return o.violations
+}
+
+// JudgeLayers is the part of the rule rootfs that is about the layers of an overlay, which are known only when the root is
+// staged: p.Facts.Layers. s is a hardened spec. The error is a *Refusal.
+func JudgeLayers(s *specs.Spec, p Policy) error {
+	o := protest{rule: "rootfs"}
+	o.layers(s, p)
+	if len(o.violations) == 0 {
+		return nil
+	}
+	return refusal(p, o.violations)
+}
+
+// layers objects to an overlay that shows a protected part of the host: a layer is judged as the source of a volume is,
+// the upper one as writable and those below as read-only. Below an engine's state directory is where layers live.
+func (o *protest) layers(s *specs.Spec, p Policy) {
+	for _, l := range p.Facts.Layers {
+		if l.Err != "" {
+			o.object("root.path", "an overlay of "+quote(l.Path)+", which cannot be described ("+quote(l.Err)+")", "layers that are known")
+			return
+		}
+		at := placeOf(l.Source)
+		if a, ok := allowedSource(at, p); ok && (a.Writable || !l.Writable) {
+			continue
+		}
+		if g, ok := nearest(at, p.Facts.Protected); ok && g.Class == "engine" && !at.same(g) && !kernelFilesystem(l.FSType) {
+			continue
+		}
+		before := len(o.violations)
+		if o.place(s, "root.path", at, l.FSType, !l.Writable, p) {
+			for i := before; i < len(o.violations); i++ {
+				o.violations[i].Got = "an overlay of " + o.violations[i].Got
+			}
+			return
+		}
+	}
 }
 
 // hostRoot objects to a root that holds, or lies in, a protected part of the host. Below an engine's state directory
