@@ -9,11 +9,14 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
 )
 
 // Exec is Harden for a process that joins a running container. It puts proc into saved, the hardened spec of the
 // container's create, and gives back saved with the hardened process. What proc leaves out, it inherits as with runc:
-// capabilities, rlimits, labels, scheduling and the OOM score. p is the policy of the create.
+// capabilities, rlimits, labels, scheduling and the OOM score. p is the policy of the create; capabilities end at the
+// container's own bounding set, and its no_new_privs holds.
 //
 // The error is a *Refusal when the request is at fault, and begins with "BUG:" when more than the process would
 // change.
@@ -24,6 +27,7 @@ func Exec(saved *specs.Spec, proc *specs.Process, p Policy) (*specs.Spec, []Chan
 	request := *saved
 	request.Process = inherit(saved.Process, proc)
 	p.running = true
+	p.Profile = withinCreate(p.Profile, saved.Process)
 	h, changes, err := Harden(&request, p)
 	if err != nil {
 		return nil, nil, err
@@ -34,6 +38,20 @@ func Exec(saved *specs.Spec, proc *specs.Process, p Policy) (*specs.Spec, []Chan
 		return nil, nil, err
 	}
 	return h, about(changes, "process."), nil
+}
+
+// withinCreate is the profile as far as create gave it to the container: what `--cap-drop` and no-new-privileges took away
+// does not come back with an exec that asks for everything (`docker exec --privileged`).
+func withinCreate(profile profiles.Profile, process *specs.Process) profiles.Profile {
+	var bounding []string
+	if process.Capabilities != nil {
+		bounding = process.Capabilities.Bounding
+	}
+	profile.Capabilities = slices.DeleteFunc(slices.Clone(profile.Capabilities), func(e profiles.Entry) bool {
+		return !slices.Contains(bounding, e.Name)
+	})
+	profile.NoNewPrivileges.On = profile.NoNewPrivileges.On || process.NoNewPrivileges
+	return profile
 }
 
 // inherit is proc with what it leaves out taken from the container's process.

@@ -72,6 +72,38 @@ func TestExecPrivileged(t *testing.T) {
 	}
 }
 
+// TestExecWithinCreate is exec into a container that was given less than the profile has: `--cap-drop ALL`, and
+// no-new-privileges under a profile that does not want it.
+func TestExecWithinCreate(t *testing.T) {
+	asked := engineSpecs(t)["docker-29-run"]
+	p := realPolicy(t, asked)
+	p.Profile.NoNewPrivileges.On = false
+	asked.Process.NoNewPrivileges = true
+	few := []string{"CAP_CHOWN"}
+	asked.Process.Capabilities = &specs.LinuxCapabilities{Bounding: few, Effective: few, Permitted: few}
+	saved, _, err := Harden(asked, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETUID"}
+	proc := &specs.Process{Args: []string{"sh"}, Cwd: "/", Capabilities: &specs.LinuxCapabilities{Bounding: more, Effective: more, Permitted: more}}
+	h, _, err := Exec(saved, proc, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range capabilitySets(h.Process.Capabilities) {
+		if extra := without(set.names, few); len(extra) > 0 {
+			t.Errorf("%s has %v", set.name, extra)
+		}
+	}
+	if !h.Process.NoNewPrivileges {
+		t.Error("exec has no no_new_privs, create had")
+	}
+	if len(p.Profile.Capabilities) < 2 {
+		t.Error("exec edits the caller's profile")
+	}
+}
+
 func TestExecInherits(t *testing.T) {
 	saved, p := created(t)
 	saved.Process.ApparmorProfile = "docker-default"
