@@ -23,8 +23,12 @@ func golden(t *testing.T, got, want string) {
 func TestWriteRecord(t *testing.T) {
 	memory, pids, quota, period := int64(512<<20), int64(100), int64(150000), uint64(100000)
 	rec := &container.Record{
-		ID: "web1", Bundle: "/b", Profile: "site", Leased: true, Range: userns.Range{Start: 100000, Size: 65536},
-		RootHow: "overlay of 2 layers", Created: time.Unix(0, 0).UTC(),
+		Holding: container.Holding{
+			ID: "web1", Bundle: "/b", Profile: "site", Leased: true, Range: userns.Range{Start: 100000, Size: 65536},
+			RootHow: "overlay of 2 layers", Created: time.Unix(0, 0).UTC(),
+		},
+	}
+	rec.Decision = container.Decision{
 		Policy: harden.Policy{Profile: profiles.Profile{Widened: map[string]string{"limits": "large builds", "sysctl": "a router"}}},
 		Changes: []harden.Change{
 			{Rule: "capabilities", Field: "process.capabilities", From: "with CAP_SYS_ADMIN", To: "only CAP_CHOWN", Why: "the profile does not name them"},
@@ -86,7 +90,7 @@ what was noted
 
 func TestWriteRecordHalfMade(t *testing.T) {
 	var b strings.Builder
-	writeRecord(&b, 80, &container.Record{ID: "x", Bundle: "/b", Creating: true}, "stopped")
+	writeRecord(&b, 80, &container.Record{Holding: container.Holding{ID: "x", Bundle: "/b", Creating: true}}, "stopped")
 	golden(t, b.String(), `
 container  x (stopped)
 bundle     /b

@@ -160,10 +160,10 @@ func (c *creation) reserve() (err error) {
 		return err
 	}
 	pid := os.Getpid()
-	c.rec = &Record{
+	c.rec = &Record{Holding: Holding{
 		Version: recordVersion, ID: c.o.ID, Bundle: c.o.Bundle, Creating: true,
 		CreatorPID: pid, CreatorStart: startTime(pid), Profile: c.policy.Profile.Name,
-	}
+	}}
 	if err := writeRecord(c.dir, c.rec); err != nil {
 		return c.abandon(err)
 	}
@@ -249,7 +249,7 @@ func (c *creation) writePidFile() error {
 func (c *creation) abandon(cause error) error {
 	c.close()
 	if c.rec != nil {
-		if err := c.destroy(c.dir, c.rec); err != nil {
+		if err := c.destroy(c.dir, &c.rec.Holding); err != nil {
 			logrus.Warnf("undo create of %q: %v", c.o.ID, err)
 			cause = fmt.Errorf("%w (and undo: %w)", cause, err)
 		}

@@ -26,7 +26,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.readRecord(id); err != nil && !errors.Is(err, errHalfMade) {
+	if _, err := r.readHolding(id); err != nil && !errors.Is(err, errHalfMade) {
 		if force && errors.Is(err, ErrNotExist) {
 			return nil
 		}
@@ -41,9 +41,9 @@ func (r *Runtime) Delete(id string, force bool) error {
 	}
 	defer l.Close()
 	// Under the lock the record is final: a create that was under way is through, or dead.
-	rec, err := r.readRecord(id)
+	rec, err := r.readHolding(id)
 	if errors.Is(err, errHalfMade) {
-		return r.destroy(dir, &Record{ID: id, Creating: true, Leased: true})
+		return r.destroy(dir, &Holding{ID: id, Creating: true, Leased: true})
 	}
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 }
 
 // deletable refuses a container that runs or is paused.
-func (r *Runtime) deletable(rec *Record) error {
+func (r *Runtime) deletable(rec *Holding) error {
 	if rec.Creating {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (r *Runtime) deletable(rec *Record) error {
 
 // destroy takes a container apart. Every step can be repeated, the directory goes last: as long as it stands, another
 // delete finds what is left. The lease is given back only when no process is left that could use its IDs.
-func (r *Runtime) destroy(dir string, rec *Record) error {
+func (r *Runtime) destroy(dir string, rec *Holding) error {
 	if err := r.end(dir, rec); err != nil {
 		return fmt.Errorf("delete %q: %w", rec.ID, err)
 	}
@@ -103,7 +103,7 @@ func (r *Runtime) destroy(dir string, rec *Record) error {
 }
 
 // end kills the container's processes and removes its cgroup, with libcontainer's state where there is one, else from the record.
-func (r *Runtime) end(dir string, rec *Record) error {
+func (r *Runtime) end(dir string, rec *Holding) error {
 	if rec.InitPID > 0 {
 		if err := killAndWait(rec.InitPID, rec.InitStart, int(killTimeout.Milliseconds())); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (r *Runtime) end(dir string, rec *Record) error {
 			return err
 		}
 	}
-	if err := endByCgroup(&Record{Cgroup: rec.Cgroup, ID: rec.ID}); err != nil {
+	if err := endByCgroup(&Holding{Cgroup: rec.Cgroup, ID: rec.ID}); err != nil {
 		return err
 	}
 	if err := c.Destroy(); err != nil {
@@ -132,7 +132,7 @@ func (r *Runtime) end(dir string, rec *Record) error {
 }
 
 // endByCgroup kills whatever is left in the container's cgroup and removes it.
-func endByCgroup(rec *Record) error {
+func endByCgroup(rec *Holding) error {
 	if rec.Cgroup == nil {
 		return nil // the cgroup was never made
 	}

@@ -44,7 +44,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 			return -1, fmt.Errorf("resolve pid file: %w", err)
 		}
 	}
-	rec, c, err := r.open(o.ID)
+	rec, c, err := r.openRecord(o.ID)
 	if err != nil {
 		return -1, err
 	}

@@ -49,7 +49,7 @@ func (r *Runtime) Judge(dir, id string) (_ *Judgement, err error) {
 		return nil, fmt.Errorf("judge bundle: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.Chdir(back)) }()
-	c := &creation{Runtime: r, o: CreateOptions{ID: id, Bundle: dir}, rec: &Record{ID: id}}
+	c := &creation{Runtime: r, o: CreateOptions{ID: id, Bundle: dir}, rec: &Record{Holding: Holding{ID: id}}}
 	defer c.close()
 	for _, step := range []func() error{c.load, c.look, c.supposeRange} {
 		if err := step(); err != nil {

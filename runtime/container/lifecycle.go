@@ -10,28 +10,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open loads a container: its record and libcontainer's view of it. A container whose create was killed has a record
+// open loads a container: what it holds and libcontainer's view of it. A container whose create was killed has a record
 // and no view.
-func (r *Runtime) open(id string) (*Record, *libcontainer.Container, error) {
+func (r *Runtime) open(id string) (*Holding, *libcontainer.Container, error) {
+	h, err := r.readHolding(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := r.view(h)
+	return h, c, err
+}
+
+// openRecord is open with the decision, for what judges.
+func (r *Runtime) openRecord(id string) (*Record, *libcontainer.Container, error) {
 	rec, err := r.readRecord(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	if rec.Creating {
-		if alive(rec.CreatorPID, rec.CreatorStart) {
-			return rec, nil, fmt.Errorf("load container %q: it is being created", id)
+	c, err := r.view(&rec.Holding)
+	if err == nil && rec.Spec == nil {
+		err = fmt.Errorf("load container %q: %s has no decision", id, recordFile)
+	}
+	return rec, c, err
+}
+
+// view is libcontainer's view of a container that is created.
+func (r *Runtime) view(h *Holding) (*libcontainer.Container, error) {
+	if h.Creating {
+		if alive(h.CreatorPID, h.CreatorStart) {
+			return nil, fmt.Errorf("load container %q: it is being created", h.ID)
 		}
-		return rec, nil, fmt.Errorf("load container %q: %w", id, errHalfMade)
+		return nil, fmt.Errorf("load container %q: %w", h.ID, errHalfMade)
 	}
-	dir, err := r.dir(id)
+	dir, err := r.dir(h.ID)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c, err := libcontainer.Load(dir, id)
+	c, err := libcontainer.Load(dir, h.ID)
 	if err != nil {
-		return rec, nil, fmt.Errorf("load container %q: %w", id, err)
+		return nil, fmt.Errorf("load container %q: %w", h.ID, err)
 	}
-	return rec, c, nil
+	return c, nil
 }
 
 // Start lets the process of a created container run.
@@ -70,7 +89,7 @@ func (r *Runtime) Start(id string) error {
 // Kill sends a signal to the container's first process. With all, a container that has ended is no error: callers
 // use it to be sure.
 func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
-	rec, err := r.readRecord(id)
+	rec, err := r.readHolding(id)
 	if err != nil {
 		return err
 	}

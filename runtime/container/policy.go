@@ -202,7 +202,7 @@ func (c *creation) joinSibling(r userns.Range) error {
 
 // runningWith finds a running container, other than the one with this ID, whose record matches. It reads the records of
 // all holders of leases, which only the rare create that needs it has to pay for.
-func (r *Runtime) runningWith(match func(*Record) bool) (*Record, error) {
+func (r *Runtime) runningWith(match func(*Holding) bool) (*Holding, error) {
 	store, err := r.leases()
 	if err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (r *Runtime) runningWith(match func(*Record) bool) (*Record, error) {
 	for _, l := range leases {
 		for _, h := range l.Holders {
 			other := &Runtime{Root: h.Root, Config: r.Config}
-			rec, err := other.readRecord(h.ID)
+			rec, err := other.readHolding(h.ID)
 			if err == nil && rec.Leased && alive(rec.InitPID, rec.InitStart) && match(rec) {
 				return rec, nil
 			}
@@ -235,8 +235,8 @@ func (r *Runtime) sibling(ns uint64) (id string, rng bundle.Range, ok bool) {
 
 // recordOf finds the running container that has the user namespace. When the leases cannot be read it finds none, and a
 // namespace that is no container's is refused.
-func (r *Runtime) recordOf(ns uint64) *Record {
-	rec, err := r.runningWith(func(rec *Record) bool { return rec.UserNamespace == ns })
+func (r *Runtime) recordOf(ns uint64) *Holding {
+	rec, err := r.runningWith(func(rec *Holding) bool { return rec.UserNamespace == ns })
 	if err != nil {
 		logrus.Warnf("find the container of user namespace %d: %v", ns, err)
 	}

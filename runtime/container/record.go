@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,8 +27,15 @@ const (
 	maxRecord = 32 << 20
 )
 
-// A Record is what bulkhead remembers of a container: what was decided, what is leased, what has to be undone.
+// A Record is what bulkhead remembers of a container. On disk each half is a line of its own: what does not judge reads
+// the first line only, which is a hundredth of the whole.
 type Record struct {
+	Holding
+	Decision
+}
+
+// A Holding is what a container holds of the host: what has to be undone, and by which names.
+type Holding struct {
 	Version int    `json:"version"`
 	ID      string `json:"id"`
 	Bundle  string `json:"bundle"`
@@ -54,6 +62,10 @@ type Record struct {
 	Cgroup *cgroups.Cgroup `json:"cgroup,omitempty"`
 	// Created is when create was through.
 	Created time.Time `json:"created,omitzero"`
+}
+
+// A Decision is what the rules made of the request. It is there once create is through.
+type Decision struct {
 	// Changes is what the rules did to the request, in order; every later exec and update adds none.
 	Changes []harden.Change `json:"changes,omitempty"`
 	// Policy that create judged with: exec and update judge with the same.
@@ -64,7 +76,12 @@ type Record struct {
 
 // writeRecord replaces the record atomically: a reader sees the old one or the new one.
 func writeRecord(dir string, rec *Record) error {
-	b, err := json.Marshal(rec)
+	b, err := json.Marshal(&rec.Holding)
+	if err == nil && rec.Spec != nil {
+		var second []byte
+		second, err = json.Marshal(&rec.Decision)
+		b = append(append(b, '\n'), second...)
+	}
 	if err != nil {
 		return fmt.Errorf("write record of %q: %w", rec.ID, err)
 	}
@@ -93,31 +110,53 @@ func writeAtomic(path string, data []byte) error {
 	return err
 }
 
-// readRecord reads the record of a container. [ErrNotExist] means that there is no such container; a directory that
-// another runtime made, or that a crash left empty, has its own error.
+// readRecord reads the whole record of a container. Errors are those of readHolding.
 func (r *Runtime) readRecord(id string) (*Record, error) {
-	dir, err := r.dir(id)
+	h, second, err := r.readLines(id)
 	if err != nil {
 		return nil, err
 	}
-	b, err := readBounded(filepath.Join(dir, recordFile), maxRecord)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, missingRecord(dir, id)
+	rec := &Record{Holding: *h}
+	if len(second) == 0 {
+		return rec, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("load container %q: %w", id, err)
-	}
-	rec := &Record{}
-	if err := json.Unmarshal(b, rec); err != nil {
-		return nil, fmt.Errorf("load container %q: %s in %q is damaged: %w", id, recordFile, dir, err)
-	}
-	if rec.Version < 1 || rec.Version > recordVersion {
-		return nil, fmt.Errorf("load container %q: its record has version %d, this program knows up to %d: use the newer program", id, rec.Version, recordVersion)
-	}
-	if rec.ID != id {
-		return nil, fmt.Errorf("load container %q: its record belongs to %q", id, rec.ID)
+	if err := json.Unmarshal(second, &rec.Decision); err != nil {
+		return nil, fmt.Errorf("load container %q: %s is damaged: %w", id, recordFile, err)
 	}
 	return rec, nil
+}
+
+// readHolding reads the first half of a container's record. [ErrNotExist] means that there is no such container; a
+// directory that another runtime made, or that a crash left empty, has its own error.
+func (r *Runtime) readHolding(id string) (*Holding, error) {
+	h, _, err := r.readLines(id)
+	return h, err
+}
+
+func (r *Runtime) readLines(id string) (h *Holding, second []byte, err error) {
+	dir, err := r.dir(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := readBounded(filepath.Join(dir, recordFile), maxRecord)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, missingRecord(dir, id)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("load container %q: %w", id, err)
+	}
+	first, second, _ := bytes.Cut(b, []byte("\n"))
+	h = &Holding{}
+	if err := json.Unmarshal(first, h); err != nil {
+		return nil, nil, fmt.Errorf("load container %q: %s in %q is damaged: %w", id, recordFile, dir, err)
+	}
+	if h.Version < 1 || h.Version > recordVersion {
+		return nil, nil, fmt.Errorf("load container %q: its record has version %d, this program knows up to %d: use the newer program", id, h.Version, recordVersion)
+	}
+	if h.ID != id {
+		return nil, nil, fmt.Errorf("load container %q: its record belongs to %q", id, h.ID)
+	}
+	return h, second, nil
 }
 
 // errHalfMade is a directory that a killed create left before it wrote its record. Delete removes it.

@@ -42,6 +42,9 @@ func (r *Runtime) State(id string) (*State, error) {
 		}
 		return s, nil
 	}
+	if rec.Spec == nil {
+		return nil, fmt.Errorf("load container %q: %s has no decision", id, recordFile)
+	}
 	s.Version, s.Created = rec.Spec.Version, rec.Created
 	s.Rootfs, s.Annotations = rec.Spec.Root.Path, rec.Spec.Annotations
 	_, c, err := r.open(id)

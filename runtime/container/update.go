@@ -19,7 +19,7 @@ func (r *Runtime) Update(id string, asked *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.readRecord(id); err != nil {
+	if _, err := r.readHolding(id); err != nil {
 		return err
 	}
 	l, err := lock(dir, id)
@@ -27,7 +27,7 @@ func (r *Runtime) Update(id string, asked *specs.LinuxResources) error {
 		return err
 	}
 	defer l.Close()
-	rec, c, err := r.open(id)
+	rec, c, err := r.openRecord(id)
 	if err != nil {
 		return err
 	}
