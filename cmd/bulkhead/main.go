@@ -99,7 +99,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "`FORMAT` of the log: text or json"},
 		&cli.BoolFlag{Name: "debug", Usage: "log more"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "use the systemd cgroup driver: linux.cgroupsPath is slice:prefix:name"},
-		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignore cgroup errors: true, false or auto"},
+		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignore cgroup errors, but never those of the host's own root: true, false or auto"},
 		&cli.StringFlag{Name: "profile", Usage: "hardening profile `NAME`: default, restricted, compatible, or one of the site's own"},
 	}
 }

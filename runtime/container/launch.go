@@ -234,15 +234,14 @@ func rlimits(in []specs.POSIXRlimit) ([]configs.Rlimit, error) {
 	return out, nil
 }
 
-// rootlessCgroups decodes --rootless: whether cgroup errors are ignored. Inside a user namespace or without root there may be no cgroup
-// to write.
+// rootlessCgroups decodes --rootless: whether cgroup errors are ignored. Inside a user namespace or without root there may be
+// no cgroup to write. The host's own root has one, and nothing makes a container of its go without: an error that is
+// ignored is a process outside the limits.
 func rootlessCgroups(flag string) (bool, error) {
 	switch flag {
-	case "true", "1":
-		return true, nil
 	case "false", "0":
 		return false, nil
-	case "", "auto":
+	case "true", "1", "", "auto":
 		return os.Geteuid() != 0 || mobyuserns.RunningInUserNS(), nil
 	}
 	return false, fmt.Errorf("read --rootless: %q is not one of true, false, auto", flag)

@@ -25,7 +25,7 @@ type Runtime struct {
 	Root string
 	// SystemdCgroup selects the systemd cgroup driver: linux.cgroupsPath is slice:prefix:name then.
 	SystemdCgroup bool
-	// Rootless ignores cgroup errors as runc's --rootless does: "true", "false" or "auto".
+	// Rootless ignores cgroup errors, "true", "false" or "auto" as with runc, but never those of the host's own root.
 	Rootless string
 	// Profile is the --profile flag: the name of a hardening profile, or empty.
 	Profile string
