@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -21,6 +23,22 @@ func TestAttackLimits(t *testing.T) {
 			}
 		}
 		equal(t, "escaped groups", escapes(b.do(t, "--rootless=true", "exec", b.id, "cat", "/proc/self/cgroup")), "")
+	})
+	t.Run("update-record", func(t *testing.T) {
+		b := newBundle(t, "bulkhead")
+		b.running(t)
+		var sizes []int64
+		for range 4 {
+			b.do(t, "update", "--pids-limit", "-1", "--memory", "-1", b.id)
+			info, err := os.Stat(fmt.Sprintf("%s/%s/record.json", b.state, b.id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, info.Size())
+		}
+		if sizes[3] > sizes[0] {
+			t.Errorf("the record grows with each update: %d bytes; one that is too large cannot be read, and its container not be deleted", sizes)
+		}
 	})
 }
 

@@ -66,7 +66,7 @@ type Holding struct {
 
 // A Decision is what the rules made of the request. It is there once create is through.
 type Decision struct {
-	// Changes is what the rules did to the request, in order; every later exec and update adds none.
+	// Changes is what the rules did to the request, in order, an update in place of what was there about its properties; an exec adds none.
 	Changes []harden.Change `json:"changes,omitempty"`
 	// Policy that create judged with: exec and update judge with the same.
 	Policy harden.Policy `json:"policy"`
@@ -81,6 +81,10 @@ func writeRecord(dir string, rec *Record) error {
 		var second []byte
 		second, err = json.Marshal(&rec.Decision)
 		b = append(append(b, '\n'), second...)
+	}
+	if err == nil && len(b) > maxRecord {
+		// One that cannot be read back would be a container that nobody can stop or delete.
+		err = fmt.Errorf("it has %d bytes, want at most %d: the request is too large", len(b), maxRecord)
 	}
 	if err != nil {
 		return fmt.Errorf("write record of %q: %w", rec.ID, err)

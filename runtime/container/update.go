@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/specconv"
@@ -47,11 +48,20 @@ func (r *Runtime) Update(id string, asked *specs.LinuxResources) error {
 		return fmt.Errorf("update %q: %w", id, err)
 	}
 	rec.Spec = hardened
-	rec.Changes = append(rec.Changes, changes...)
+	rec.Changes = replaceChanges(rec.Changes, changes)
 	if err := writeRecord(dir, rec); err != nil {
 		return err
 	}
 	return cgroups.Verify(rec.InitPID, cgroups.Want(hardened.Linux.Resources))
+}
+
+// replaceChanges adds the changes of an update in place of what is on record about the same properties: callers update again
+// and again (kubelet's CPU manager every ten seconds), and a record must not grow with each.
+func replaceChanges(have, latest []harden.Change) []harden.Change {
+	have = slices.DeleteFunc(slices.Clone(have), func(old harden.Change) bool {
+		return slices.ContainsFunc(latest, func(c harden.Change) bool { return c.Rule == old.Rule && c.Field == old.Field })
+	})
+	return append(have, latest...)
 }
 
 // setLimits has libcontainer, the one writer of the cgroup, write all limits of the hardened spec. Devices are left as
