@@ -21,7 +21,22 @@ const manyRules = 32
 // Program compiles a profile the way libcontainer 1.5 does: the same order of rules, the same layout, its ENOSYS stub in
 // front. arch is the architecture that counts as native; the rules must not name others. The program is what the kernel gets.
 func Program(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch) ([]bpf.RawInstruction, error) {
-	filter, err := build(s, arch)
+	return ProgramAs(s, arch, LikeRunc)
+}
+
+// A Layout is how libseccomp arranges the calls in a program.
+type Layout int
+
+// LikeRunc is libcontainer's choice: a tree for more than 32 names, else linear.
+const (
+	LikeRunc Layout = iota
+	Linear
+	Tree
+)
+
+// ProgramAs is [Program] in a layout of the caller's choice. libcontainer cannot be told one: this is for comparing them.
+func ProgramAs(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch, layout Layout) ([]bpf.RawInstruction, error) {
+	filter, err := build(s, arch, layout)
 	if err != nil {
 		return nil, fmt.Errorf("compile seccomp profile: %w", err)
 	}
@@ -37,7 +52,7 @@ func Program(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch) ([]bpf.RawInstruct
 	return append(head, body...), nil
 }
 
-func build(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (*libseccomp.ScmpFilter, error) {
+func build(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch, layout Layout) (*libseccomp.ScmpFilter, error) {
 	def, err := action(s.DefaultAction, s.DefaultErrnoRet)
 	if err != nil {
 		return nil, err
@@ -46,14 +61,14 @@ func build(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (*libseccomp.ScmpFil
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(filter, s, arch, def); err != nil {
+	if err := fill(filter, s, arch, def, layout); err != nil {
 		filter.Release()
 		return nil, err
 	}
 	return filter, nil
 }
 
-func fill(filter *libseccomp.ScmpFilter, s *specs.LinuxSeccomp, arch libseccomp.ScmpArch, def libseccomp.ScmpAction) error {
+func fill(filter *libseccomp.ScmpFilter, s *specs.LinuxSeccomp, arch libseccomp.ScmpArch, def libseccomp.ScmpAction, layout Layout) error {
 	if err := onlyArch(filter, arch); err != nil {
 		return err
 	}
@@ -61,7 +76,7 @@ func fill(filter *libseccomp.ScmpFilter, s *specs.LinuxSeccomp, arch libseccomp.
 	for _, c := range s.Syscalls {
 		n += len(c.Names)
 	}
-	if n > manyRules {
+	if layout == Tree || layout == LikeRunc && n > manyRules {
 		if err := filter.SetOptimize(2); err != nil {
 			return err
 		}
