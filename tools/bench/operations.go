@@ -29,7 +29,16 @@ func newBench(f *family) (*benchmark, error) {
 	return &benchmark{family: f, place: p}, err
 }
 
-func (b *benchmark) close() error { return b.place.remove() }
+// close removes everything, containers of a failed measurement included.
+func (b *benchmark) close() error {
+	for _, r := range b.candidates {
+		left, _ := os.ReadDir(b.state(r)) // there is none where nothing ran
+		for _, e := range left {
+			_, _ = b.call(r, "delete", "--force", e.Name())
+		}
+	}
+	return b.place.remove()
+}
 
 // An operation is measured for each runtime. before and after are not part of it; they may be nil.
 type operation struct {

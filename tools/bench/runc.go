@@ -14,7 +14,9 @@ const runcModule = "github.com/opencontainers/runc"
 // buildRunc builds the runc of go.mod's own version, as its releases are built: static and with seccomp. The program
 // stays in the cache, named after its version.
 func buildRunc(cache string) (program, version string, err error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", runcModule).Output()
+	list := exec.Command("go", "list", "-m", "-f", "{{.Version}}", runcModule)
+	list.Stderr = os.Stderr
+	out, err := list.Output()
 	if err != nil {
 		return "", "", fmt.Errorf("find the version of %s in go.mod: %w", runcModule, err)
 	}
