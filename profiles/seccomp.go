@@ -39,6 +39,9 @@ func SeccompProfile(name string) (*specs.LinuxSeccomp, error) {
 	return seccompFor(name, runtime.GOARCH)
 }
 
+// SeccompProfileFor is [SeccompProfile] for another architecture, named as GOARCH is: amd64 or arm64.
+func SeccompProfileFor(name, arch string) (*specs.LinuxSeccomp, error) { return seccompFor(name, arch) }
+
 func seccompFor(name, arch string) (*specs.LinuxSeccomp, error) {
 	files := map[string][]byte{"default": seccompDefault, "restricted": seccompRestricted, "compatible": seccompCompatible}
 	archs := map[string]specs.Arch{"amd64": specs.ArchX86_64, "arm64": specs.ArchAARCH64}

@@ -61,17 +61,17 @@ func build(s *specs.LinuxSeccomp, arch libseccomp.ScmpArch, layout Layout) (*lib
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(filter, s, arch, def, layout); err != nil {
+	if err = onlyArch(filter, arch); err == nil {
+		err = fill(filter, s, def, layout)
+	}
+	if err != nil {
 		filter.Release()
 		return nil, err
 	}
 	return filter, nil
 }
 
-func fill(filter *libseccomp.ScmpFilter, s *specs.LinuxSeccomp, arch libseccomp.ScmpArch, def libseccomp.ScmpAction, layout Layout) error {
-	if err := onlyArch(filter, arch); err != nil {
-		return err
-	}
+func fill(filter *libseccomp.ScmpFilter, s *specs.LinuxSeccomp, def libseccomp.ScmpAction, layout Layout) error {
 	n := 0
 	for _, c := range s.Syscalls {
 		n += len(c.Names)
