@@ -25,6 +25,7 @@ func (c *creation) prepare() (err error) {
 		}
 	}
 	c.joinNamespaces()
+	c.coverDev()
 	if err := c.setNetworkParameters(c.launched.Linux); err != nil {
 		return err
 	}

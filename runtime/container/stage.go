@@ -218,7 +218,7 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 // and this checks it, because a source that belongs to another mount would be a hole.
 func (c *creation) source(i int) (*os.File, bundle.Source, error) {
 	src := c.policy.Facts.Sources[min(i, len(c.policy.Facts.Sources)-1)]
-	if i >= len(c.asked.Mounts) || c.asked.Mounts[i].Destination != c.hardened.Mounts[i].Destination || !src.Bind {
+	if i >= len(c.asked.Mounts) || filepath.Clean("/"+c.asked.Mounts[i].Destination) != filepath.Clean("/"+c.hardened.Mounts[i].Destination) || !src.Bind {
 		return nil, src, errors.New("BUG: the rules moved a bind mount")
 	}
 	f := c.resolved.Source(i)
