@@ -116,7 +116,7 @@ func (tr *tracer) trace(cmd *exec.Cmd) error {
 	tr.resume(tr.main, 0)
 	for {
 		tid, err := syscall.Wait4(-1, &ws, syscall.WALL|syscall.WNOTHREAD, nil)
-		if err == syscall.EINTR { //nolint:errorlint // a raw errno
+		if err == syscall.EINTR {
 			continue
 		}
 		if err != nil {
