@@ -15,7 +15,8 @@ import (
 )
 
 // verifyMounts reads the container's own mount table and compares flags: binds and tmpfs have what the hardened spec asks
-// for, the root is read-only where it should be, and nothing is shared with the host's mount table.
+// for, the root is read-only where it should be, nothing is shared with the host's mount table, and what of /proc and /sys is to
+// be masked or read-only is.
 func verifyMounts(pid int, s *specs.Spec) error {
 	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/mountinfo")
 	if err != nil {
@@ -45,7 +46,7 @@ func verifyMounts(pid int, s *specs.Spec) error {
 			return err
 		}
 	}
-	return nil
+	return verifyPaths(pid, at, s)
 }
 
 // verifyMount compares one mount. Symlinks of the image may have moved its place (libcontainer resolves destinations

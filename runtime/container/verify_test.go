@@ -105,6 +105,37 @@ func TestVerifyMount(t *testing.T) {
 	}
 }
 
+// TestVerifyPaths looks at this process's own /proc, which has /proc/cpuinfo and /proc/sys, and no /proc/nosuch.
+func TestVerifyPaths(t *testing.T) {
+	null := &mountinfo.Info{FSType: "devtmpfs", Root: "/null", Options: "rw"}
+	masked := func(paths ...string) *specs.Spec { return &specs.Spec{Linux: &specs.Linux{MaskedPaths: paths}} }
+	readonly := func(paths ...string) *specs.Spec { return &specs.Spec{Linux: &specs.Linux{ReadonlyPaths: paths}} }
+	for _, c := range []struct {
+		name string
+		spec *specs.Spec
+		path string
+		info *mountinfo.Info
+		want string
+	}{
+		{"masked by a file", masked("/proc/cpuinfo"), "/proc/cpuinfo", null, ""},
+		{"masked by a folder", masked("/proc/sys"), "/proc/sys", &mountinfo.Info{FSType: "tmpfs", Root: "/", Options: "ro,relatime"}, ""},
+		{"not masked", masked("/proc/cpuinfo"), "/", null, `path "/proc/cpuinfo" has no mount of its own, want it masked or read-only`},
+		{"masked by what it is", masked("/proc/sys"), "/proc/sys", &mountinfo.Info{FSType: "proc", Root: "/sys", Options: "ro"}, `mount "/proc/sys" is /sys of proc, want /dev/null or an empty tmpfs over it`},
+		{"masked by a writable folder", masked("/proc/sys"), "/proc/sys", &mountinfo.Info{FSType: "tmpfs", Root: "/", Options: "rw"}, `mount "/proc/sys" is / of tmpfs, want /dev/null or an empty tmpfs over it`},
+		{"not there", masked("/proc/nosuch/x"), "/", null, ""},
+		{"a link", masked("/proc/self"), "/", null, ""},
+		{"the image's", masked("/etc"), "/", null, ""},
+		{"read-only", readonly("/proc/sys"), "/proc/sys", &mountinfo.Info{FSType: "proc", Root: "/sys", Options: "ro,nosuid"}, ""},
+		{"writable", readonly("/proc/sys"), "/proc/sys", &mountinfo.Info{FSType: "proc", Root: "/sys", Options: "rw,nosuid"}, `mount "/proc/sys" is rw,nosuid, want ro`},
+		{"masked, too", readonly("/proc/cpuinfo"), "/proc/cpuinfo", null, ""},
+		{"no mount", readonly("/proc/sys"), "/", null, `path "/proc/sys" has no mount of its own, want it masked or read-only`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wantError(t, "paths", verifyPaths(os.Getpid(), map[string]*mountinfo.Info{c.path: c.info}, c.spec), c.want)
+		})
+	}
+}
+
 // TestVerifyMapping reads this process, which has no range.
 func TestVerifyMapping(t *testing.T) {
 	s := &specs.Spec{Linux: &specs.Linux{UIDMappings: []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1879048192, Size: 65536}}}}
