@@ -1,6 +1,7 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -29,7 +30,27 @@ func passDescriptors(p *libcontainer.Process, n, inherited int, init bool) error
 		return fmt.Errorf("pass descriptors: %d wanted (LISTEN_FDS and --preserve-fds), the caller opened %d", listen+n, inherited)
 	}
 	for fd := 3; fd < 3+listen+n; fd++ {
+		if err := passable(fd); err != nil {
+			return fmt.Errorf("pass descriptor %d: %w", fd, err)
+		}
 		p.ExtraFiles = append(p.ExtraFiles, os.NewFile(uintptr(fd), "passed:"+strconv.Itoa(fd)))
+	}
+	return nil
+}
+
+// passable objects to a descriptor that opens more than itself: from a directory of the host's a process walks to all others
+// (openat(2)), and a disk holds them. Neither has been judged as a mount or a device.
+func passable(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	const want = "want a file, pipe, socket or terminal"
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return errors.New("it is a directory, " + want)
+	case unix.S_IFBLK:
+		return errors.New("it is a block device, " + want)
 	}
 	return nil
 }

@@ -101,6 +101,9 @@ func giveStreams(own owner) error {
 		return fmt.Errorf("give standard streams to process.user: %w", err)
 	}
 	for fd := range 3 {
+		if err := passable(fd); err != nil && !errors.Is(err, unix.EBADF) {
+			return fmt.Errorf("pass standard stream %d: %w", fd, err)
+		}
 		if !ownable(fd) {
 			continue
 		}
