@@ -163,6 +163,7 @@ func (c *creation) reserve() (err error) {
 	c.rec = &Record{Holding: Holding{
 		Version: recordVersion, ID: c.o.ID, Bundle: c.o.Bundle, Creating: true,
 		CreatorPID: pid, CreatorStart: startTime(pid), Profile: c.policy.Profile.Name,
+		Leased: true, // soon: to give back what was never leased is no error
 	}}
 	if err := writeRecord(c.dir, c.rec); err != nil {
 		return c.abandon(err)
@@ -172,7 +173,7 @@ func (c *creation) reserve() (err error) {
 
 // resolve opens what the spec names, once. No effect on the host.
 func (c *creation) resolve() (err error) {
-	if err := enterPrivateMounts(); err != nil {
+	if err := c.enterPrivateMounts(); err != nil {
 		return err
 	}
 	return c.look()
@@ -249,7 +250,7 @@ func (c *creation) writePidFile() error {
 func (c *creation) abandon(cause error) error {
 	c.close()
 	if c.rec != nil {
-		if err := c.destroy(c.dir, &c.rec.Holding); err != nil {
+		if err := c.destroy(c.dir, &c.rec.Holding, nil); err != nil {
 			logrus.Warnf("undo create of %q: %v", c.o.ID, err)
 			cause = fmt.Errorf("%w (and undo: %w)", cause, err)
 		}

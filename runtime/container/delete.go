@@ -43,7 +43,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 	// Under the lock the record is final: a create that was under way is through, or dead.
 	rec, err := r.readHolding(id)
 	if errors.Is(err, errHalfMade) {
-		return r.destroy(dir, &Holding{ID: id, Creating: true, Leased: true})
+		return r.destroy(dir, &Holding{ID: id, Creating: true, Leased: true}, nil)
 	}
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 			return err
 		}
 	}
-	return r.destroy(dir, rec)
+	return r.destroy(dir, rec, nil)
 }
 
 // deletable refuses a container that runs or is paused.
@@ -77,8 +77,10 @@ func (r *Runtime) deletable(rec *Holding) error {
 
 // destroy takes a container apart. Every step can be repeated, the directory goes last: as long as it stands, another
 // delete finds what is left. The lease is given back only when no process is left that could use its IDs.
-func (r *Runtime) destroy(dir string, rec *Holding) error {
-	if err := r.end(dir, rec); err != nil {
+//
+// c is libcontainer's view where the caller has it; otherwise it is loaded.
+func (r *Runtime) destroy(dir string, rec *Holding, c *libcontainer.Container) error {
+	if err := r.end(dir, rec, c); err != nil {
 		return fmt.Errorf("delete %q: %w", rec.ID, err)
 	}
 	if rec.WorkDir != "" {
@@ -102,64 +104,74 @@ func (r *Runtime) destroy(dir string, rec *Holding) error {
 	return nil
 }
 
-// end kills the container's processes and removes its cgroup, with libcontainer's state where there is one, else from the record.
-func (r *Runtime) end(dir string, rec *Holding) error {
+// end kills the container's processes and removes its cgroup, with libcontainer's view where there is one, else from the
+// record.
+func (r *Runtime) end(dir string, rec *Holding, c *libcontainer.Container) (err error) {
 	if rec.InitPID > 0 {
 		if err := killAndWait(rec.InitPID, rec.InitStart, int(killTimeout.Milliseconds())); err != nil {
 			return err
 		}
 	}
-	c, err := libcontainer.Load(dir, rec.ID)
-	if err != nil {
-		if !errors.Is(err, libcontainer.ErrNotExist) {
+	if c == nil {
+		if c, err = libcontainer.Load(dir, rec.ID); err != nil && !errors.Is(err, libcontainer.ErrNotExist) {
 			logrus.Warnf("delete %q: %v: removing it by its record", rec.ID, err)
 		}
-		return endByCgroup(rec)
-	}
-	if state, err := c.State(); err == nil && state.InitProcessPid > 0 {
-		_ = c.Signal(unix.SIGKILL) // thaws a frozen cgroup, ends a shared pid namespace
-		if err := killAndWait(state.InitProcessPid, state.InitProcessStartTime, int(killTimeout.Milliseconds())); err != nil {
-			return err
+		if err == nil {
+			if err := endInit(c); err != nil {
+				return err
+			}
 		}
 	}
-	if err := endByCgroup(&Holding{Cgroup: rec.Cgroup, ID: rec.ID}); err != nil {
+	m, err := emptyCgroup(rec)
+	if err != nil {
 		return err
 	}
-	if err := c.Destroy(); err != nil {
-		return err
+	if c != nil {
+		return c.Destroy() // with the cgroup, and the caller's poststop hooks
+	}
+	if m != nil {
+		if err := m.Destroy(); err != nil {
+			return fmt.Errorf("remove cgroup: %w", err)
+		}
 	}
 	return nil
 }
 
-// endByCgroup kills whatever is left in the container's cgroup and removes it.
-func endByCgroup(rec *Holding) error {
+// endInit kills the first process that libcontainer knows, which a half-made container's record may not.
+func endInit(c *libcontainer.Container) error {
+	state, err := c.State()
+	if err != nil || state.InitProcessPid <= 0 {
+		return nil //nolint:nilerr // no state, no process; what is in the cgroup is killed next
+	}
+	_ = c.Signal(unix.SIGKILL) // thaws a frozen cgroup, ends a shared pid namespace
+	return killAndWait(state.InitProcessPid, state.InitProcessStartTime, int(killTimeout.Milliseconds()))
+}
+
+// emptyCgroup kills whatever is left in the container's cgroup. It gives the cgroup's manager, or nil when there never was one.
+func emptyCgroup(rec *Holding) (cgroups.Manager, error) {
 	if rec.Cgroup == nil {
-		return nil // the cgroup was never made
+		return nil, nil //nolint:nilnil // the cgroup was never made
 	}
 	named := *rec.Cgroup
 	named.Resources = &cgroups.Resources{} // not kept in the record, and the v1 manager wants one
 	m, err := manager.New(&named)
 	if err != nil {
-		return fmt.Errorf("find cgroup: %w", err)
+		return nil, fmt.Errorf("find cgroup: %w", err)
 	}
 	for end := time.Now().Add(killTimeout); ; time.Sleep(2 * time.Millisecond) {
 		pids, err := m.GetAllPids()
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
-			return fmt.Errorf("list processes of cgroup: %w", err)
+			return nil, fmt.Errorf("list processes of cgroup: %w", err)
 		}
 		if len(pids) == 0 {
-			break
+			return m, nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("end cgroup: %d processes are still there %s after SIGKILL", len(pids), killTimeout)
+			return nil, fmt.Errorf("end cgroup: %d processes are still there %s after SIGKILL", len(pids), killTimeout)
 		}
 		for _, pid := range pids {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
-		_ = m.Freeze("THAWED")
+		_ = m.Freeze(cgroups.Thawed)
 	}
-	if err := m.Destroy(); err != nil {
-		return fmt.Errorf("remove cgroup: %w", err)
-	}
-	return nil
 }

@@ -43,9 +43,22 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	status, err = wait(c.process, c.console, signals)
 	c.close()
 	if err != nil || !o.Keep {
-		err = errors.Join(err, r.Delete(o.ID, true))
+		err = errors.Join(err, c.end())
 	}
 	return status, err
+}
+
+// end deletes the container whose process this one has waited for, by the views that it has of it already.
+func (c *creation) end() error {
+	l, err := lock(c.dir, c.o.ID)
+	if errors.Is(err, ErrNotExist) {
+		return nil // somebody else has deleted it
+	}
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return c.destroy(c.dir, &c.rec.Holding, c.container)
 }
 
 // catchSignals begins to listen before the process exists, so that neither its end nor a signal for it is missed.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,21 +47,25 @@ func (c *creation) foreignNetwork() (_ *os.File, done func(), err error) {
 	return host, func() { _ = host.Close() }, nil
 }
 
-// within runs f in the network namespace and comes back. The thread is this creation's own (see [enterPrivateMounts]). One that
-// cannot come back must not go on.
+// within runs f in the network namespace and comes back. A thread that cannot come back stays locked, so that nothing else
+// ever runs on it.
 func within(network *os.File, f func() error) error {
+	runtime.LockOSThread()
 	back, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
+		runtime.UnlockOSThread()
 		return fmt.Errorf("open own network namespace: %w", err)
 	}
 	defer back.Close()
 	if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
 		return fmt.Errorf("enter network namespace: %w", err)
 	}
 	done := f()
 	if err := unix.Setns(int(back.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("leave network namespace: %w", err)
 	}
+	runtime.UnlockOSThread()
 	return done
 }
 

@@ -104,6 +104,7 @@ func protectedPaths(own ...string) ([]bundle.ProtectedPath, error) {
 // caller brought a user namespace of its own.
 func (c *creation) lease() error {
 	if harden.OwnUserNamespace(c.asked, c.policy.Facts) {
+		c.rec.Leased = false
 		return c.checkOwnMapping()
 	}
 	store, err := c.leases()
@@ -119,10 +120,6 @@ func (c *creation) lease() error {
 	// left in the store is stale.
 	store.Alive = func(other userns.Holder) bool {
 		return (other.Root != h.Root || other.ID != h.ID) && userns.StateExists(other)
-	}
-	c.rec.Leased = true
-	if err := writeRecord(c.dir, c.rec); err != nil {
-		return err
 	}
 	if r, ok := joinedRange(c.policy.Facts); ok {
 		if err := store.Join(h, r); err != nil {

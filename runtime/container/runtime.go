@@ -33,6 +33,8 @@ type Runtime struct {
 	Program string
 	// Config is the host's configuration file.
 	Config profiles.Config
+	// OwnMounts tells whether this whole process has a mount namespace of its own, which create needs: nil, or why not.
+	OwnMounts func() error
 	// Inherited is how many descriptors from 3 on the caller passed: see [Inherited].
 	Inherited int
 	// LogLevel is logrus' number, passed on to the container's init.

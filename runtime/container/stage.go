@@ -22,6 +22,9 @@ import (
 // paths, so nothing that was judged is looked up again by name; and a crash leaves no mount behind, because the last
 // process takes the namespace with it.
 func (c *creation) stage() error {
+	// Credentials and namespaces of the thread change for moments below.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	place := filepath.Join(c.Config.StateDir, "stage")
 	// An empty directory of the same name stays on the host: libcontainer starts an exec in the directory that the
 	// root had, before it enters the container.
@@ -54,19 +57,16 @@ func (c *creation) stage() error {
 	return nil
 }
 
-// enterPrivateMounts gives this thread a mount namespace of its own. The goroutine stays on this thread for good:
-// libcontainer forks the container's init from it, and unshare(2) changes only the calling thread. It must be the first
-// thread of the process, because /proc/self is about that one. It comes before
-// anything is resolved, because a mount can be cloned only in the namespace that it was opened in (open_tree(2)).
+// enterPrivateMounts closes the mount namespace that this process has of its own. It comes before anything is resolved,
+// because a mount can be cloned only in the namespace that it was opened in (open_tree(2)).
 //
 // Propagation is slave: what the host unmounts goes, what is mounted here stays here.
-func enterPrivateMounts() error {
-	runtime.LockOSThread()
-	if unix.Gettid() != unix.Getpid() {
-		return errors.New("BUG: create does not run on the first thread")
+func (r *Runtime) enterPrivateMounts() error {
+	if r.OwnMounts == nil {
+		return errors.New("BUG: create in a program without a mount namespace of its own")
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("make a private mount namespace: %w", err)
+	if err := r.OwnMounts(); err != nil {
+		return err
 	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("make a private mount namespace: %w", err)
