@@ -35,8 +35,8 @@ type layout struct {
 
 // A registers names what differs between architectures: members of pt_regs and of thread_info.
 type registers struct {
-	number string
-	args   [6]string
+	number      string
+	args        [6]string
 	foreign     string
 	foreignMask int32
 }

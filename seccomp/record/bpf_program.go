@@ -67,7 +67,7 @@ const (
 type program struct {
 	layout
 	target DenialTarget
-	maps   maps
+	maps   tables
 }
 
 // gate leaves the program for every task but the target's: those under a filter in its mount namespace, once the
