@@ -17,7 +17,7 @@ import (
 //
 // Unlike cli's own, a list flag's value is taken as it is: a comma in --env NAME=a,b separates nothing.
 func run(app *cli.App, args []string) error {
-	set, err := parse(append(slices.Clone(app.Flags), versionFlag), args[1:])
+	set, err := parse(append(slices.Clone(app.Flags), versionFlag), args[1:], false)
 	if errors.Is(err, flag.ErrHelp) {
 		return printHelp(app)
 	}
@@ -46,7 +46,8 @@ func runCommandLine(above *cli.Context, c *cli.Command, args []string) error {
 	if c.SkipFlagParsing {
 		args = append([]string{"--"}, args...)
 	}
-	set, err := parse(c.Flags, args)
+	// As with runc, options may stand behind the arguments, but where those are a command line of their own.
+	set, err := parse(c.Flags, args, c.Name != "exec" && c.Name != "ps")
 	if errors.Is(err, flag.ErrHelp) {
 		return printCommandHelp(above.App, c)
 	}
@@ -82,8 +83,9 @@ func (g *given) IsBoolFlag() bool {
 	return ok
 }
 
-// parse reads the flags that args begins with. The arguments behind them stay in the set.
-func parse(flags []cli.Flag, args []string) (*flag.FlagSet, error) {
+// parse reads the flags that args begins with and, with anywhere, those between and behind the arguments, up to "--". The
+// arguments stay in the set.
+func parse(flags []cli.Flag, args []string, anywhere bool) (*flag.FlagSet, error) {
 	in := flag.NewFlagSet("", flag.ContinueOnError)
 	in.SetOutput(io.Discard)
 	in.Usage = func() {}
@@ -95,7 +97,8 @@ func parse(flags []cli.Flag, args []string) (*flag.FlagSet, error) {
 			in.Var(g, name, "")
 		}
 	}
-	if err := in.Parse(args); err != nil {
+	words, err := parseWords(in, args, anywhere)
+	if err != nil {
 		return nil, err
 	}
 	out := flag.NewFlagSet("", flag.ContinueOnError)
@@ -105,7 +108,23 @@ func parse(flags []cli.Flag, args []string) (*flag.FlagSet, error) {
 			return nil, fmt.Errorf("read --%s: %w", g.flag.Names()[0], err)
 		}
 	}
-	return out, out.Parse(append([]string{"--"}, in.Args()...))
+	return out, out.Parse(append([]string{"--"}, words...))
+}
+
+// parseWords gives the arguments that are no flags.
+func parseWords(in *flag.FlagSet, args []string, anywhere bool) (words []string, err error) {
+	for {
+		if err := in.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := in.Args()
+		read := len(args) - len(rest)
+		ended := read > 0 && args[read-1] == "--"
+		if !anywhere || ended || len(rest) == 0 {
+			return append(words, rest...), nil
+		}
+		words, args = append(words, rest[0]), rest[1:]
+	}
 }
 
 // apply defines the flag in the set that [cli.Context] reads, with what was given. Of several values the last counts, but

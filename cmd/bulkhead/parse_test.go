@@ -26,6 +26,12 @@ func commandLine(args ...string) string {
 				return nil
 			},
 		}, {
+			Name: "delete", Flags: []cli.Flag{&cli.BoolFlag{Name: "force", Aliases: []string{"f"}}},
+			Action: func(ctx *cli.Context) error {
+				fmt.Fprintf(&seen, "force=%t args=%q", ctx.Bool("force"), ctx.Args().Slice())
+				return nil
+			},
+		}, {
 			Name: "restore", SkipFlagParsing: true,
 			Action: func(ctx *cli.Context) error {
 				fmt.Fprintf(&seen, "args=%q", ctx.Args().Slice())
@@ -51,6 +57,10 @@ func TestCommandLine(t *testing.T) {
 		{"exec -g 1 --additional-gids 4294967296 a", `root=/run/bulkhead/containers debug=false tty=false env=[] gids=[1 4294967296] fds=0 user="" nnp=false,false args=["a"]`},
 		{"exec --no-new-privs=false --preserve-fds 3 a", `root=/run/bulkhead/containers debug=false tty=false env=[] gids=[] fds=3 user="" nnp=true,false args=["a"]`},
 		{"restore --image-path x a", `root=/run/bulkhead/containers debug=false args=["--image-path" "x" "a"]`},
+		{"delete a --force b", `root=/run/bulkhead/containers debug=false force=true args=["a" "b"]`},
+		{"delete -f a -- --force", `root=/run/bulkhead/containers debug=false force=true args=["a" "--force"]`},
+		{"delete a -- --force", `root=/run/bulkhead/containers debug=false force=false args=["a" "--force"]`},
+		{"delete a --nosuch", `error: bulkhead delete: flag provided but not defined: -nosuch`},
 		{"exec --preserve-fds x a", `error: bulkhead exec: read --preserve-fds: "x": parse error`},
 		{"exec -g x a", `error: bulkhead exec: read --additional-gids: "x" is no number`},
 		{"exec --tty=maybe a", `error: bulkhead exec: read --tty: "maybe": parse error`},
