@@ -1,6 +1,7 @@
 package harden
 
 import (
+	"path"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -85,7 +86,7 @@ func (o *protest) layers(s *specs.Spec, p Policy) {
 		if a, ok := allowedSource(at, p); ok && (a.Writable || !l.Writable) {
 			continue
 		}
-		if g, ok := nearest(at, p.Facts.Protected); ok && g.Class == "engine" && !at.same(g) && !kernelFilesystem(l.FSType) {
+		if g, ok := nearest(at, p.Facts.Protected); ok && g.Class == "engine" && mayHoldRoots(at.below(g)) && !kernelFilesystem(l.FSType) {
 			continue
 		}
 		before := len(o.violations)
@@ -121,7 +122,7 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 		return
 	}
 	const want = "a directory that is no part of the host's system"
-	if g, ok := nearest(at, p.Facts.Protected); ok && (at.same(g) || g.Class != "engine" && g.Class != "self") {
+	if g, ok := nearest(at, p.Facts.Protected); ok && (at.same(g) || g.Class != "self" && (g.Class != "engine" || !mayHoldRoots(at.below(g)))) {
 		o.object("root.path", quote(root.Real)+" ("+g.Why+")", want)
 		return
 	}
@@ -131,4 +132,18 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 			return
 		}
 	}
+}
+
+// mayHoldRoots tells whether a path below an engine's state directory may be a container's root or a layer of one. A whole
+// kind of storage is not: it holds all roots. Neither is what an engine keeps of its containers besides their roots.
+func mayHoldRoots(below string) bool {
+	for _, prefix := range engineInside {
+		below = strings.TrimPrefix(below, prefix)
+	}
+	first, rest, _ := strings.Cut(below, "/")
+	switch first {
+	case "containers", "volumes", "network", "swarm", "secrets", "image", "libpod", "pods":
+		return false
+	}
+	return rest != "" && path.Base(rest) != "snapshots"
 }

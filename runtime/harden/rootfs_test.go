@@ -48,6 +48,18 @@ func TestRootfs(t *testing.T) {
 		{name: "the host's", edit: rootAt(onDisk("/")), refused: []string{`root.path is "/" (the host's whole file system)` + system}},
 		{name: "below /etc", edit: rootAt(onDisk("/etc/ssl")), refused: []string{`root.path is "/etc/ssl" (the host's configuration)` + system}},
 		{name: "above Docker", edit: rootAt(onDisk("/var")), refused: []string{`root.path is "/var", which holds "/var/lib/docker" (Docker's state)` + system}},
+		{name: "all of Docker's layers", edit: rootAt(onDisk("/var/lib/docker/overlay2")), refused: []string{`root.path is "/var/lib/docker/overlay2" (Docker's state)` + system}},
+		{name: "other containers' settings", edit: rootAt(onDisk("/var/lib/docker/containers/4a71")), refused: []string{`root.path is "/var/lib/docker/containers/4a71" (Docker's state)` + system}},
+		{name: "all volumes", edit: rootAt(onDisk("/var/lib/docker/volumes/x/_data")), refused: []string{`root.path is "/var/lib/docker/volumes/x/_data" (Docker's state)` + system}},
+		{name: "a layer of Docker's", edit: rootAt(onDisk("/var/lib/docker/overlay2/4a71/diff"))},
+		{
+			name: "an overlay of the host",
+			edit: func(s *specs.Spec, p *Policy) {
+				rootAt(overlay)(s, p)
+				p.Facts.Layers = []bundle.Layer{{Source: onDisk("/var/lib/docker/overlay2/l/ABC")}, {Source: onDisk("/etc")}}
+			},
+			refused: []string{`root.path is an overlay of "/etc", which holds "/etc/shadow" (password hashes), want a path that is no part of the host's system (rule rootfs)`},
+		},
 		{name: "proc", edit: rootAt(bundle.Source{Bind: true, Real: "/mnt", Kind: "dir", FSType: "proc"}), refused: []string{"root.path is on proc, want a file system of files (rule rootfs)"}},
 		{name: "a file", edit: rootAt(bundle.Source{Bind: true, Real: "/x", Kind: "file"}), refused: []string{"root.path is a file, want a directory (rule rootfs)"}},
 		{name: "not opened", edit: rootAt(bundle.Source{Bind: true, Err: "not a directory"}), refused: []string{`root.path is not to be opened ("not a directory"), want a directory (rule rootfs)`}},
