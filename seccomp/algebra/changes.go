@@ -15,6 +15,8 @@ type Change struct {
 	// Conds are lists of conditions: the arguments satisfy all of one list. They may have ranges and any number of NE. A list without
 	// conditions means all arguments.
 	Conds [][]seccomp.Cond
+	// Except says that Conds are where the profiles do not differ in this way: the change holds for all other arguments.
+	Except bool
 	// Cut says that the conditions are too many to write: Conds is empty and the change concerns a part of the arguments.
 	Cut bool
 	// A and B are what the first and the second profile give.
@@ -53,9 +55,16 @@ func changesOf(g *bdd.Graph, name string, a, b bdd.Ref) []Change {
 				continue
 			}
 			c := Change{Name: name, A: bdd.LeafVerdict(x), B: bdd.LeafVerdict(y)}
-			var ok bool
-			if c.Conds, ok = cover(g, set, style{ranges: true, unequal: true}, maxShown); !ok {
-				c.Conds, c.Cut = nil, true
+			every := style{ranges: true, unequal: true}
+			conds, ok := cover(g, set, every, maxShown)
+			rest, fine := cover(g, g.Not(set), every, maxShown)
+			switch {
+			case fine && (!ok || len(rest) < len(conds)) && len(rest) > 0:
+				c.Conds, c.Except = rest, true
+			case ok:
+				c.Conds = conds
+			default:
+				c.Cut = true
 			}
 			out = append(out, c)
 		}

@@ -47,7 +47,7 @@ func (l *linter) effects() {
 	}
 	for i := range l.s.Entries {
 		if names := idle[i]; len(names) > 0 {
-			l.add(false, "no-effect", &l.s.Entries[i], "", "it decides nothing for %s: other entries do, or its conditions never hold", list(names))
+			l.add(Warning, "no-effect", &l.s.Entries[i], "", "it decides nothing for %s: other entries do, or its conditions never hold", list(names))
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (l *linter) integers() {
 				continue
 			}
 			e := l.entryOf(c.Name)
-			l.add(true, "int-bypass", e, "", "%s is denied with argument %d = %#x but permitted with %#x, which the kernel reads as the same number", c.Name, arg, uint32(args[arg]), args[arg])
+			l.add(Error, "int-bypass", e, "", "%s is denied with argument %d = %#x but permitted with %#x, which the kernel reads as the same number", c.Name, arg, uint32(args[arg]), args[arg])
 		}
 	}
 }

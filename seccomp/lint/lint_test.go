@@ -19,11 +19,7 @@ func check(t *testing.T, text string) []string {
 	}
 	var out []string
 	for _, f := range Check(s) {
-		kind := "warning"
-		if f.Error {
-			kind = "error"
-		}
-		out = append(out, fmt.Sprintf("%d:%d: %s %s: %s: %s", f.Line, f.Column, kind, f.ID, f.Path, f.Text))
+		out = append(out, fmt.Sprintf("%d:%d: %s %s: %s: %s", f.Line, f.Column, f.Severity, f.ID, f.Path, f.Text))
 	}
 	return out
 }
@@ -48,12 +44,15 @@ func TestCheck(t *testing.T) {
 {"names":["write","write","brandnew"],"action":"SCMP_ACT_ALLOW","errnoRet":1},
 {"names":["write"],"action":"SCMP_ACT_NOTIFY"}]}`, []string{
 			"0:0: error notify: listenerPath: SCMP_ACT_NOTIFY is used without an agent to ask: the container does not start",
-			"2:1: warning noop: syscalls[0]: SCMP_ACT_ERRNO(1) is the default already: libcontainer skips the entry, so it overrides nothing",
+			"2:1: note noop: syscalls[0]: SCMP_ACT_ERRNO(1) is the default already: libcontainer skips the entry, so it overrides nothing",
 			"3:1: warning ignored-errno: syscalls[1].errnoRet: SCMP_ACT_ALLOW takes no number",
 			"3:1: warning repeated-name: syscalls[1].names[1]: write is named twice",
 			`3:1: warning unknown-name: syscalls[1]: no table knows "brandnew": libseccomp skips it`,
 			"4:1: error notify: syscalls[2]: runc refuses SCMP_ACT_NOTIFY for write",
 			"4:1: warning no-effect: syscalls[2]: it decides nothing for write: other entries do, or its conditions never hold",
+		}},
+		{head + `{"names":["read"],"action":"SCMP_ACT_ERRNO"},{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}`, []string{
+			"2:1: warning noop: syscalls[0]: SCMP_ACT_ERRNO(1) is the default already: libcontainer skips the entry, so it overrides nothing",
 		}},
 		// The gap that the facts measured: AF_ALG through the upper half of the argument.
 		{head + `{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":38,"op":"SCMP_CMP_LT"}]},
