@@ -35,7 +35,7 @@ program hides is among them. What another check of the kernel refuses (a capabil
 
 It watches from now on until Ctrl-C, --duration, or the end of the container, and then prints a summary. On a terminal the table
 is renewed every second; elsewhere each news is a line. The container is not touched, and no audit daemon is needed. While it
-watches, every system call on the host takes about 0.1 microseconds longer.
+watches, every system call on the host takes about 0.2 microseconds longer.
 
 It takes root, or CAP_BPF and CAP_PERFMON with the right to read bulkhead's state, and a kernel with BTF.
 

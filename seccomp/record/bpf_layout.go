@@ -114,8 +114,11 @@ func findField(types *btf.Spec, path string) (field, error) {
 
 func fieldOf(path string, t btf.Type, offset uint32) (field, error) {
 	size, err := btf.Sizeof(t)
-	if err != nil || offset > math.MaxInt16 {
-		return field{}, fmt.Errorf("find %q in the kernel's types: offset %d, %v", path, offset, err)
+	if err != nil {
+		return field{}, fmt.Errorf("find %q in the kernel's types: %w", path, err)
+	}
+	if offset > math.MaxInt16 {
+		return field{}, fmt.Errorf("find %q in the kernel's types: offset %d, want at most %d", path, offset, math.MaxInt16)
 	}
 	sizes := map[int]asm.Size{1: asm.Byte, 2: asm.Half, 4: asm.Word, 8: asm.DWord}
 	s, ok := sizes[size]
