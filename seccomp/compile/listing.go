@@ -12,19 +12,30 @@ import (
 // is the architecture whose numbers are named.
 func Listing(program []bpf.RawInstruction, goarch string) []string {
 	out := make([]string, len(program))
-	word := -1 // what the accumulator was last loaded with, in the order of the text
+	loaded := make([]int, len(program)+1) // the word in the accumulator before each instruction
+	reach := func(pc, word int) {
+		if pc < len(loaded) {
+			loaded[pc] = word
+		}
+	}
 	for i, in := range program {
+		word := loaded[i]
 		switch in.Op {
 		case opLoadWord:
 			word = int(in.K / 4)
 			out[i] = "load " + wordName(word)
+			reach(i+1, word)
 		case opAnd:
 			out[i] = fmt.Sprintf("and %#x", in.K)
+			reach(i+1, word)
 		case opJump:
 			out[i] = fmt.Sprintf("goto %d", i+1+int(in.K))
+			reach(i+1+int(in.K), word)
 		case opEqual, opGreater, opAtLeast, opBits:
 			sign := map[uint16]string{opEqual: "==", opGreater: ">", opAtLeast: ">=", opBits: "&"}[in.Op]
 			out[i] = fmt.Sprintf("if %s %s then %d else %d", sign, operand(in, word, goarch), i+1+int(in.Jt), i+1+int(in.Jf))
+			reach(i+1+int(in.Jt), word)
+			reach(i+1+int(in.Jf), word)
 		case opReturn:
 			out[i] = fmt.Sprintf("return %#x", in.K)
 			if v, err := Decode(in.K); err == nil {
