@@ -95,7 +95,7 @@ func seccompDenials(ctx *cli.Context) error {
 	// The signal is taken before anything is attached: an early Ctrl-C gets its summary, too.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	watcher, err := record.WatchDenials(target, explainer)
+	watcher, err := record.WatchDenials(target, explainer, time.Now())
 	if err != nil {
 		return err
 	}

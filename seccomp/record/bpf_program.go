@@ -1,7 +1,6 @@
 package record
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/cilium/ebpf/asm"
@@ -52,8 +51,6 @@ const (
 	pids      = onStack - 16 // struct bpf_pidns_info: pid, tgid
 	tallyAt   = onStack - 32
 )
-
-var eventOrder = binary.NativeEndian
 
 // Registers that outlive calls: the current task, the event's flags, pt_regs and the program's context.
 const (

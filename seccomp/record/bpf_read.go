@@ -50,7 +50,10 @@ type ended struct {
 // sweep takes the events of ended processes out of the table and out of events. Nobody counts for them any more.
 func (g *ended) sweep(table *ebpf.Map, events map[event]tally) error {
 	var self unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &self); err != nil || self.Ino != initialPIDNamespace {
+	if err := unix.Stat("/proc/self/ns/pid", &self); err != nil {
+		return err
+	}
+	if self.Ino != initialPIDNamespace {
 		return nil // here PIDs are others than in the events
 	}
 	if g.events == nil {

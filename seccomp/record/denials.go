@@ -100,19 +100,18 @@ type DenialWatcher struct {
 }
 
 // WatchDenials begins to watch. It takes CAP_BPF and CAP_PERFMON, and a kernel of version 5.13 or newer with BTF; the error
-// says what the host lacks. Calls that were under way when it returns are not taken for denied ones.
-func WatchDenials(t DenialTarget, e *Explainer) (*DenialWatcher, error) {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+// says what the host lacks. The times of denials are counted from now, the time of the call. Calls that were under way when it returns are not taken for denied ones.
+func WatchDenials(t DenialTarget, e *Explainer, now time.Time) (*DenialWatcher, error) {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &up); err != nil {
 		return nil, fmt.Errorf("watch denied system calls: read clock: %w", err)
 	}
-	boot := time.Now().Round(0).Add(-time.Duration(now.Nano()))
 	e.filters = t.Filters
 	p, err := newProbe(t, e.kept())
 	if err != nil {
 		return nil, fmt.Errorf("watch denied system calls: %w", err)
 	}
-	return &DenialWatcher{probe: p, explain: e, boot: boot}, nil
+	return &DenialWatcher{probe: p, explain: e, boot: now.Round(0).Add(-time.Duration(up.Nano()))}, nil
 }
 
 // Close detaches everything. Counts cannot be read any more.

@@ -202,11 +202,11 @@ func (e *Explainer) reason(ev event, name string, known, foreign bool, v seccomp
 	case v.Action.Permits():
 		return Reason{By: ByOther, Why: "not the profile, which permits it: an agent, a tracer, or arguments that changed meanwhile"}
 	}
-	return e.profileReason(ev, name, v)
+	return e.profileReason(ev, name)
 }
 
 // profileReason is the reason of a call that the enforced profile denies.
-func (e *Explainer) profileReason(ev event, name string, v seccomp.Verdict) Reason {
+func (e *Explainer) profileReason(ev event, name string) Reason {
 	r := Reason{By: ByProfile, Rule: ruleText(e.enforced, name, ev.Args)}
 	if e.hasCeiling && e.ceiling.Evaluate(name, ev.Args).Action.Permits() {
 		r.By = ByCaller

@@ -125,7 +125,7 @@ func watchChild(t *testing.T, what string) map[string]uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := WatchDenials(target, e)
+	w, err := WatchDenials(target, e, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,11 +197,11 @@ func TestFullTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := WatchDenials(target, e)
+	w, err := WatchDenials(target, e, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	for i := range uint32(maxEvents) {
 		if err := w.probe.maps.events.Put(event{PID: uint32(os.Getpid()), Number: 1, Result: int64(i), Flags: flagFirst}, tally{}); err != nil { //nolint:gosec // a PID
 			t.Fatal(err)
@@ -331,7 +331,7 @@ func TestNothingRemains(t *testing.T) {
 		return n
 	}
 	before := count()
-	w, err := WatchDenials(DenialTarget{MountNamespace: 1}, e)
+	w, err := WatchDenials(DenialTarget{MountNamespace: 1}, e, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -162,7 +163,7 @@ func watchAsNobody() {
 		e, err = NewExplainer(testProfile(), nil, "test", runtime.GOARCH)
 	}
 	if err == nil {
-		_, err = WatchDenials(target, e)
+		_, err = WatchDenials(target, e, time.Now())
 	}
 	if err != nil {
 		fmt.Println(err)
