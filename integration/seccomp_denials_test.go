@@ -272,11 +272,12 @@ func TestSeccompDenialsLines(t *testing.T) {
 		}
 		return err
 	})
+	refused(t, b.try(t, "exec", b.id, "unshare", "-U", "true"), "unshare")
 	if err := w.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	text := w.text(t)
-	for _, want := range []string{want, "1 system call of " + b.id + " denied in ", "       1  unshare [", "unshare(CLONE_NEWUSER) = EPERM\n"} {
+	for _, want := range []string{want, "2 system calls of " + b.id + " denied in ", "       2  unshare [2 processes] unshare(CLONE_NEWUSER) = EPERM\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("want %q in\n%s", want, text)
 		}

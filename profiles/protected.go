@@ -1,9 +1,13 @@
 package profiles
 
 import (
-	"encoding/json"
+	_ "embed"
 	"fmt"
+	"strings"
 )
+
+//go:embed data/protected.txt
+var protectedData string
 
 // A ProtectedEntry is a host path, with its class, that containers get only in part or not at all.
 type ProtectedEntry struct {
@@ -27,13 +31,19 @@ type ProtectedEntry struct {
 // Directories above an entry are not listed: binding one brings the entry along, so the rule judges them by it. That is
 // also why nothing refused may lie in a directory that containers usually bind read-only, such as /var/log.
 func Protected() ([]ProtectedEntry, error) {
-	data, err := builtinData.ReadFile("data/protected.json")
-	if err != nil {
-		return nil, fmt.Errorf("BUG: read the protected paths: %w", err)
-	}
-	var table []ProtectedEntry
-	if err := json.Unmarshal(data, &table); err != nil {
-		return nil, fmt.Errorf("BUG: parse the protected paths: %w", err)
+	text := protectedData
+	table := make([]ProtectedEntry, 0, strings.Count(text, "\n"))
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		class, rest, ok := strings.Cut(line, " ")
+		path, why, ok2 := strings.Cut(strings.TrimLeft(rest, " "), " ")
+		if !ok || !ok2 {
+			return nil, fmt.Errorf("BUG: parse the protected paths: %q", line)
+		}
+		table = append(table, ProtectedEntry{Path: path, Class: class, Why: why})
 	}
 	return table, nil
 }

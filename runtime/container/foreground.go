@@ -14,7 +14,7 @@ import (
 )
 
 // signalBuffer is large, so that a burst of SIGCHLD does not lose the forwarded ones between.
-const signalBuffer = 2048
+const signalBuffer = 256
 
 // Run creates the container, starts it and, unless detached, waits for its process: the status is that of the process,
 // or 128 and the signal that ended it. The container is deleted afterwards unless o.Keep says otherwise.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -76,35 +77,39 @@ type Decision struct {
 
 // writeRecord replaces the record atomically: a reader sees the old one or the new one.
 func writeRecord(dir string, rec *Record) error {
-	b, err := json.Marshal(&rec.Holding)
-	if err == nil && rec.Spec != nil {
-		var second []byte
-		second, err = json.Marshal(&rec.Decision)
-		b = append(append(b, '\n'), second...)
-	}
-	if err == nil && len(b) > maxRecord {
-		// One that cannot be read back would be a container that nobody can stop or delete.
-		err = fmt.Errorf("it has %d bytes, want at most %d: the request is too large", len(b), maxRecord)
-	}
+	err := writeAtomic(filepath.Join(dir, recordFile), func(f *os.File) error {
+		// Written as it is encoded: a copy of the whole would be the largest piece of memory of a create.
+		lines := json.NewEncoder(f)
+		if err := lines.Encode(&rec.Holding); err != nil {
+			return err
+		}
+		if rec.Spec != nil {
+			if err := lines.Encode(&rec.Decision); err != nil {
+				return err
+			}
+		}
+		size, err := f.Seek(0, io.SeekCurrent)
+		if err == nil && size > maxRecord {
+			// One that cannot be read back would be a container that nobody can stop or delete.
+			err = fmt.Errorf("it has %d bytes, want at most %d: the request is too large", size, maxRecord)
+		}
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("write record of %q: %w", rec.ID, err)
-	}
-	if err := writeAtomic(filepath.Join(dir, recordFile), b); err != nil {
 		return fmt.Errorf("write record of %q: %w", rec.ID, err)
 	}
 	return nil
 }
 
-// writeAtomic writes beside the target and renames. The state directory is a tmpfs and the state is worthless after a
+// writeAtomic has write fill a file beside the target and renames it. The state directory is a tmpfs and the state is worthless after a
 // power cut, so nothing is synced.
-func writeAtomic(path string, data []byte) error {
+func writeAtomic(path string, write func(*os.File) error) error {
 	tmp := path + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
+	err = errors.Join(write(f), f.Close())
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}
