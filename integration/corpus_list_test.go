@@ -62,7 +62,7 @@ var corpusServers = []corpusImage{
 			d.waitLog(t, id, `"GET / HTTP/1.1" 200`)
 		}},
 	{name: "apache2", base: "servers", what: "requests, graceful reload",
-		command:    []string{"sh", "-c", ". /etc/apache2/envvars && mkdir -p $APACHE_RUN_DIR $APACHE_LOCK_DIR && exec apache2 -D FOREGROUND"},
+		command:    []string{"sh", "-c", "mkdir -p /run/lock && . /etc/apache2/envvars && mkdir -p $APACHE_RUN_DIR $APACHE_LOCK_DIR && exec apache2 -D FOREGROUND"},
 		restricted: as("www-data", "/run", "/var/log/apache2", "/tmp"),
 		load: func(t *testing.T, d *docker, id string) {
 			d.waitSh(t, id, "curl -fsS http://127.0.0.1/", "Apache2 Debian Default Page")
