@@ -234,12 +234,12 @@ type denialsView struct {
 	out      io.Writer
 	terminal bool
 	silent   bool
-	shown    map[string]uint64
+	shown    map[record.Denial]uint64
 }
 
 func newDenialsView(ctx *cli.Context) *denialsView {
 	_, err := unix.IoctlGetTermios(int(os.Stdout.Fd()), unix.TCGETS)
-	return &denialsView{out: ctx.App.Writer, terminal: err == nil, silent: ctx.Bool("json") || ctx.Bool("once"), shown: map[string]uint64{}}
+	return &denialsView{out: ctx.App.Writer, terminal: err == nil, silent: ctx.Bool("json") || ctx.Bool("once"), shown: map[record.Denial]uint64{}}
 }
 
 // begin says that from here on every denial counts. It goes to standard error, where a script can wait for it.

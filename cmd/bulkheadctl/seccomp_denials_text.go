@@ -87,7 +87,7 @@ func writeDenials(w io.Writer, width, most int, r *denialsReport) {
 	for _, row := range denialsRows(r.Denials) {
 		entry(&text, width, "", fmt.Sprintf("%8d  ", row.Count), row.who()+" "+what(row.Denial))
 		reason := why(row.Denial)
-		if row.Rule != "" {
+		if row.Rule != "" && !strings.HasPrefix(row.Rule, "default ") {
 			reason += " (rule: " + row.Rule + ")"
 		}
 		entry(&text, width, "", strings.Repeat(" ", 10), reason)
@@ -120,15 +120,38 @@ func writeDenialsScreen(w io.Writer, r *denialsReport) {
 func since(r *denialsReport) time.Duration { return r.To.Sub(r.From).Round(time.Second) }
 
 // writeDenialsNews writes a line for each row that has grown since the last time.
-func writeDenialsNews(w io.Writer, r *denialsReport, shown map[string]uint64) {
+func writeDenialsNews(w io.Writer, r *denialsReport, shown map[record.Denial]uint64) {
 	for _, row := range denialsRows(r.Denials) {
-		key := row.Process + "\x00" + what(row.Denial) + "\x00" + why(row.Denial)
-		if n := row.Count - min(row.Count, shown[key]); n > 0 {
-			fmt.Fprintf(w, "%s %s %s, %s: %s\n", row.Last.Format(time.TimeOnly), row.who(), what(row.Denial), count(int(n), "time"), visible(why(row.Denial)))
-			shown[key] = row.Count
+		n := row.Count - min(row.Count, shown[row.kind()])
+		shown[row.kind()] = row.Count
+		news := row.processes[:0:0]
+		for _, d := range row.processes {
+			p := d
+			p.Count, p.Last = 0, time.Time{}
+			if d.Count > shown[p] {
+				news = append(news, d)
+			}
+			shown[p] = d.Count
 		}
+		if n == 0 {
+			continue // of a process that ended: what was told with its PID is told without it now
+		}
+		if len(news) > 0 {
+			row.processes = news
+		}
+		fmt.Fprintf(w, "%s %s %s, %s: %s\n", row.Last.Format(time.TimeOnly), row.who(), what(row.Denial), count(int(n), "time"), visible(why(row.Denial))) //nolint:gosec // a count for people
 	}
 }
+
+// kind is the row without its processes and counts.
+func (r denialsRow) kind() record.Denial {
+	k := r.Denial
+	k.Count, k.Last, k.Number = 0, time.Time{}, kindNumber
+	return k
+}
+
+// kindNumber keeps the kinds apart from processes that ended, whose PID is 0 as well.
+const kindNumber = ^uint32(0)
 
 func writeDenialsSummary(w io.Writer, width int, r *denialsReport) {
 	if r.Denied == 0 {
