@@ -9,6 +9,11 @@
 // programs pair them, and they count in the kernel: no event can be lost between kernel and reader. They are put together
 // here from instructions, with field offsets out of the running kernel's BTF.
 //
+// A thread that was already there when the watcher came may end a call that began before. The first exit of each thread is
+// therefore held against the profile, and counts when the profile denies the call; that of a call which only a filter of the
+// process's own denies does not. A call that did not run because a tracer held its thread until it was killed does not count
+// either: the filter had let it pass.
+//
 // What the filter lets pass but another check of the kernel refuses (a capability, file modes, an LSM) is not a denied call.
 //
 // # Limits
