@@ -55,7 +55,10 @@ func seccompSub(name, usage, args string, least, most int, run func(*cli.Context
 		Name: name, Usage: usage, ArgsUsage: args, Flags: append(flags, common...),
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &statusError{2, err} },
 		Action: func(ctx *cli.Context) error {
-			err := withArgs(least, most, run)(ctx)
+			if n := ctx.NArg(); n < least || most >= 0 && n > most {
+				return &statusError{2, fmt.Errorf("read arguments of seccomp %s: got %d, see bulkheadctl seccomp %s --help", name, n, name)}
+			}
+			err := run(ctx)
 			var status *statusError
 			if err == nil || errors.As(err, &status) {
 				return err

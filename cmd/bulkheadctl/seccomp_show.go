@@ -107,7 +107,7 @@ func seccompView(in seccompInput, p seccomp.Profile, rows []profiles.SeccompRow)
 			groups[name] = &seccompGroup{Group: name, Reasons: reasons(rows, name, p)}
 		}
 		v.count(c, p.Default)
-		groups[name].add(c)
+		groups[name].add(p, c)
 	}
 	for _, name := range append(order, otherGroup) {
 		if g := groups[name]; g != nil {
@@ -139,11 +139,11 @@ func (v *seccompProfileView) count(c seccomp.Call, def seccomp.Verdict) {
 
 func unconditional(c seccomp.Call) bool { return len(c.Rules) == 1 && len(c.Rules[0].Conds) == 0 }
 
-func (g *seccompGroup) add(c seccomp.Call) {
+func (g *seccompGroup) add(p seccomp.Profile, c seccomp.Call) {
 	if !unconditional(c) {
 		call := seccompCallView{Name: c.Name}
-		for _, r := range c.Rules {
-			call.Rules = append(call.Rules, r.String())
+		for _, part := range algebra.Parts(p, c.Name) {
+			call.Rules = append(call.Rules, partText(part)...)
 		}
 		g.Conditional = append(g.Conditional, call)
 		return
@@ -159,6 +159,21 @@ func (g *seccompGroup) add(c seccomp.Call) {
 		i = len(g.Deny) - 1
 	}
 	g.Deny[i].Names = append(g.Deny[i].Names, c.Name)
+}
+
+// partText has one line for each list of conditions, or a line with the exceptions.
+func partText(part algebra.Part) []string {
+	lists := conditionText(part.Conds)
+	switch {
+	case part.Cut:
+		return []string{part.Verdict.String() + " for some arguments: the conditions are too many to print"}
+	case part.Except:
+		return []string{part.Verdict.String() + " except if " + strings.Join(lists, " or ")}
+	}
+	for i := range lists {
+		lists[i] = part.Verdict.String() + " if " + lists[i]
+	}
+	return lists
 }
 
 // reasons are those of the table's rows that say of a call what the profile says.

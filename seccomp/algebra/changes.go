@@ -55,19 +55,49 @@ func changesOf(g *bdd.Graph, name string, a, b bdd.Ref) []Change {
 				continue
 			}
 			c := Change{Name: name, A: bdd.LeafVerdict(x), B: bdd.LeafVerdict(y)}
-			every := style{ranges: true, unequal: true}
-			conds, ok := cover(g, set, every, maxShown)
-			rest, fine := cover(g, g.Not(set), every, maxShown)
-			switch {
-			case fine && (!ok || len(rest) < len(conds)) && len(rest) > 0:
-				c.Conds, c.Except = rest, true
-			case ok:
-				c.Conds = conds
-			default:
-				c.Cut = true
-			}
+			c.Conds, c.Except, c.Cut = written(g, set)
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// A Part is a part of a call's arguments that gets one verdict.
+type Part struct {
+	Verdict seccomp.Verdict
+	// Conds, Except and Cut are those of a [Change].
+	Conds  [][]seccomp.Cond
+	Except bool
+	Cut    bool
+}
+
+// Parts writes what a profile says about one call for people: each verdict but the default with its conditions, which may have
+// ranges and any number of NE.
+func Parts(p seccomp.Profile, name string) []Part {
+	g := bdd.New()
+	f := g.Call(p, name)
+	var out []Part
+	for _, leaf := range sorted(g, f) {
+		part := Part{Verdict: bdd.LeafVerdict(leaf)}
+		if part.Verdict == p.Default {
+			continue
+		}
+		part.Conds, part.Except, part.Cut = written(g, g.Where(f, func(n uint32) bool { return n == leaf }))
+		out = append(out, part)
+	}
+	return out
+}
+
+// written is a set, or when that is shorter its complement, as lists of conditions.
+func written(g *bdd.Graph, set bdd.Ref) (conds [][]seccomp.Cond, except, cut bool) {
+	every := style{ranges: true, unequal: true}
+	conds, ok := cover(g, set, every, maxShown)
+	rest, fine := cover(g, g.Not(set), every, maxShown)
+	switch {
+	case fine && (!ok || len(rest) < len(conds)) && len(rest) > 0:
+		return rest, true, false
+	case ok:
+		return conds, false, false
+	}
+	return nil, false, true
 }
