@@ -173,7 +173,7 @@ func TestDenialsOfEveryKind(t *testing.T) {
 	}
 }
 
-// TestDenialsOfShortProcesses has 60 processes that end at once, while the table is swept.
+// TestDenialsOfShortProcesses has 60 processes that end right after their one denied call.
 func TestDenialsOfShortProcesses(t *testing.T) {
 	if got, want := watchChild(t, "processes"), map[string]uint64{"getppid() = EPERM by profile": 60}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
