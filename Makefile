@@ -55,6 +55,12 @@ unit: build-deps ## unit tests, golden cases and fuzz seeds
 integration: deps build ## the integration tests alone, RUN=regexp for some of them (needs root)
 	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m $(if $(RUN),-run '$(RUN)') ./integration/...
 
+.PHONY: corpus
+corpus: deps build ## popular programs with work loads under runc and bulkhead, ONLY=name,name for some; prints a table (needs root)
+	@mkdir -p dist && rm -f dist/corpus.md
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_CORPUS=full BULKHEAD_CORPUS_ONLY='$(ONLY)' BULKHEAD_CORPUS_TABLE=$(CURDIR)/dist/corpus.md \
+		$(go_test) -count 1 -timeout 60m -run '^TestCorpus' ./integration; status=$$?; cat dist/corpus.md; exit $$status
+
 .PHONY: check
 check: vet lint unit ## vet, lint and unit tests: before every commit
 
