@@ -21,8 +21,11 @@ func (d *docker) waitSh(t testing.TB, id, command, want string) {
 	t.Helper()
 	eventually(t, command, func() error {
 		out, err := d.command("exec", id, "sh", "-c", command).CombinedOutput()
-		if err != nil || !strings.Contains(string(out), want) {
-			return fmt.Errorf("want %q: %v: %s", want, err, out)
+		if err == nil && !strings.Contains(string(out), want) {
+			err = fmt.Errorf("want %q", want)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
 		}
 		return nil
 	})

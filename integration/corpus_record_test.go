@@ -147,7 +147,7 @@ func (r *callRecorder) attach(tracepoint string, program asm.Instructions) error
 	if err != nil {
 		return fmt.Errorf("load program for %s: %w", tracepoint, err)
 	}
-	defer p.Close()
+	defer func() { _ = p.Close() }() // the attachment holds it
 	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
 	if err != nil {
 		return fmt.Errorf("attach to %s: %w", tracepoint, err)
