@@ -50,7 +50,11 @@ type creation struct {
 	policy   harden.Policy
 	resolved *bundle.Resolved
 	joined   *os.File // the sibling's user namespace
-	notify   *notifySocket
+	// What runs beside the steps: the table of protected paths, the range's mapping, the record's second line.
+	protected func() ([]bundle.ProtectedPath, error)
+	mapping   func() (*os.File, error)
+	decision  func() ([]byte, error)
+	notify    *notifySocket
 
 	container *libcontainer.Container
 	process   *libcontainer.Process
@@ -73,6 +77,7 @@ func (r *Runtime) Create(o CreateOptions) error {
 // create runs all steps but the last, the pid file.
 func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
 	skipGracePeriod()
+	warmEncoders()
 	c := &creation{Runtime: r, o: o}
 	if err := c.load(); err != nil {
 		return nil, err
@@ -115,13 +120,15 @@ func (c *creation) load() (err error) {
 	if c.o.Bundle, err = os.Getwd(); err != nil {
 		return fmt.Errorf("enter bundle: %w", err)
 	}
+	usual := beside(func() (ceiling, error) { return c.loadCeiling("") })
+	c.protected = beside(func() ([]bundle.ProtectedPath, error) { return protectedPaths(c.Root) })
 	if c.asked, c.notes, err = bundle.Load(c.o.Bundle); err != nil {
 		return err
 	}
 	if err := c.checkTerminal(); err != nil {
 		return err
 	}
-	c.policy, err = c.selectPolicy(c.asked, c.o.ID)
+	c.policy, err = c.selectPolicy(c.asked, c.o.ID, usual)
 	return err
 }
 
@@ -181,7 +188,7 @@ func (c *creation) resolve() (err error) {
 
 // look resolves in the mount namespace that this thread is in.
 func (c *creation) look() error {
-	table, err := protectedPaths(c.Root)
+	table, err := c.protected()
 	if err != nil {
 		return err
 	}
@@ -225,10 +232,11 @@ func (c *creation) finish() error {
 	c.rec.Creating = false
 	c.rec.InitPID, c.rec.InitStart = pid, startTime(pid)
 	c.rec.Created = time.Now().UTC()
-	c.rec.Policy = c.policy
-	c.rec.Policy.Seccomp = nil // the hardened spec has the intersection, which is the ceiling from now on
-	c.rec.Spec = c.hardened
-	if err := writeRecord(c.dir, c.rec); err != nil {
+	decision, err := c.decision()
+	if err != nil {
+		return fmt.Errorf("write record of %q: %w", c.o.ID, err)
+	}
+	if err := writeRecordLines(c.dir, &c.rec.Holding, decision); err != nil {
 		return err
 	}
 	c.unlock()
@@ -269,6 +277,12 @@ func (c *creation) close() {
 	if c.resolved != nil {
 		c.resolved.Close()
 		c.resolved = nil
+	}
+	if c.mapping != nil {
+		if ns, err := c.mapping(); err == nil {
+			_ = ns.Close()
+		}
+		c.mapping = nil
 	}
 	if c.joined != nil {
 		_ = c.joined.Close()

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -140,6 +141,10 @@ func (c *creation) launch() (err error) {
 	}
 	// Files that the container's init makes have the mode that they ask for; a caller's umask is not inherited.
 	unix.Umask(0o022)
+	c.rec.Policy = c.policy
+	c.rec.Policy.Seccomp = nil // the hardened spec has the intersection, which is the ceiling from now on
+	c.rec.Spec = c.hardened
+	c.decision = beside(func() ([]byte, error) { return json.Marshal(&c.rec.Decision) })
 	if err := c.container.Start(c.process); err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}

@@ -21,9 +21,28 @@ import (
 // profileAnnotation lets a container choose a tighter profile than the host's.
 const profileAnnotation = harden.ProfileAnnotation
 
-// selectPolicy makes the part of the policy that needs no look at the bundle's files: profile and host.
-func (r *Runtime) selectPolicy(s *specs.Spec, id string) (harden.Policy, error) {
-	p, err := r.selectProfile(s.Annotations[profileAnnotation])
+// A ceiling is what a profile allows at most, with its seccomp profile.
+type ceiling struct {
+	profile profiles.Profile
+	filter  *specs.LinuxSeccomp
+}
+
+// loadCeiling loads the profile of this invocation, or the tighter one that a container's annotation names.
+func (r *Runtime) loadCeiling(annotation string) (c ceiling, err error) {
+	if c.profile, err = r.selectProfile(annotation); err != nil {
+		return c, err
+	}
+	c.filter, err = seccompCeiling(c.profile.Seccomp.Profile)
+	return c, err
+}
+
+// selectPolicy makes the part of the policy that needs no look at the bundle's files: profile and host. usual waits for
+// the profile that a container without an annotation gets.
+func (r *Runtime) selectPolicy(s *specs.Spec, id string, usual func() (ceiling, error)) (harden.Policy, error) {
+	c, err := usual()
+	if name := s.Annotations[profileAnnotation]; name != "" {
+		c, err = r.loadCeiling(name)
+	}
 	if err != nil {
 		return harden.Policy{}, err
 	}
@@ -35,11 +54,7 @@ func (r *Runtime) selectPolicy(s *specs.Spec, id string) (harden.Policy, error) 
 	if err != nil {
 		return harden.Policy{}, err
 	}
-	filter, err := seccompCeiling(p.Seccomp.Profile)
-	if err != nil {
-		return harden.Policy{}, err
-	}
-	return harden.Policy{Profile: p, ID: id, Host: host, Seccomp: filter}, nil
+	return harden.Policy{Profile: c.profile, ID: id, Host: host, Seccomp: c.filter}, nil
 }
 
 // maxSeccomp bounds a site's seccomp profile; Docker's own has 12 KB.
@@ -133,6 +148,10 @@ func (c *creation) lease() error {
 	}
 	c.rec.Range, err = store.Lease(h, c.policy.Profile.UserNamespace.Size, pools)
 	c.policy.Range = c.rec.Range
+	if err == nil {
+		leased := c.rec.Range
+		c.mapping = beside(func() (*os.File, error) { return userns.NewNamespace(leased) })
+	}
 	return err
 }
 

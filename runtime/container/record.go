@@ -77,16 +77,24 @@ type Decision struct {
 
 // writeRecord replaces the record atomically: a reader sees the old one or the new one.
 func writeRecord(dir string, rec *Record) error {
+	var decision []byte
+	if rec.Spec != nil {
+		var err error
+		if decision, err = json.Marshal(&rec.Decision); err != nil {
+			return fmt.Errorf("write record of %q: %w", rec.ID, err)
+		}
+	}
+	return writeRecordLines(dir, &rec.Holding, decision)
+}
+
+// writeRecordLines is writeRecord with the second line encoded before; empty when nothing is decided yet.
+func writeRecordLines(dir string, h *Holding, decision []byte) error {
 	err := writeAtomic(filepath.Join(dir, recordFile), func(f *os.File) error {
-		// Written as it is encoded: a copy of the whole would be the largest piece of memory of a create.
-		lines := json.NewEncoder(f)
-		if err := lines.Encode(&rec.Holding); err != nil {
+		if err := json.NewEncoder(f).Encode(h); err != nil {
 			return err
 		}
-		if rec.Spec != nil {
-			if err := lines.Encode(&rec.Decision); err != nil {
-				return err
-			}
+		if _, err := f.Write(decision); err != nil {
+			return err
 		}
 		size, err := f.Seek(0, io.SeekCurrent)
 		if err == nil && size > maxRecord {
@@ -96,7 +104,7 @@ func writeRecord(dir string, rec *Record) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("write record of %q: %w", rec.ID, err)
+		return fmt.Errorf("write record of %q: %w", h.ID, err)
 	}
 	return nil
 }

@@ -38,9 +38,6 @@ func (c *creation) stage() error {
 	if err != nil {
 		return err
 	}
-	if ns != nil {
-		defer ns.Close()
-	}
 	// The spec that libcontainer gets differs from the hardened one in these paths only.
 	launched := *c.hardened
 	root := *c.hardened.Root
@@ -90,7 +87,10 @@ func (c *creation) mappingNamespace() (*os.File, error) {
 	if c.rec.Range.Size == 0 {
 		return nil, nil //nolint:nilnil // no namespace is a valid answer
 	}
-	return userns.NewNamespace(c.rec.Range)
+	if c.mapping == nil { // the range is a sibling's
+		c.mapping = beside(func() (*os.File, error) { return userns.NewNamespace(c.rec.Range) })
+	}
+	return c.mapping() // close closes it
 }
 
 // stageRoot shows the root filesystem through the range. Its work directory is in the record before it is made.

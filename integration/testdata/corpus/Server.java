@@ -11,7 +11,9 @@ public class Server {
 		Path dir = Files.createTempDirectory("j");
 		Path file = Files.writeString(dir.resolve("f"), "content");
 		try (FileChannel c = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE); FileLock l = c.lock()) {
-			c.map(FileChannel.MapMode.READ_WRITE, 0, 4096).put(0, (byte) 'C').force();
+			var map = c.map(FileChannel.MapMode.READ_WRITE, 0, 4096);
+			map.put(0, (byte) 'C');
+			map.force();
 		}
 		String text = Files.readString(file).substring(0, 7);
 		try (WatchService w = dir.getFileSystem().newWatchService()) {
