@@ -57,7 +57,7 @@ func TestAttackRoot(t *testing.T) {
 // home is a directory like a user's.
 func home(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/home", "bulkhead-test")
+	dir, err := os.MkdirTemp("/home", "bulkhead-test") //nolint:usetesting // it must lie in /home
 	if err != nil {
 		t.Fatal(err)
 	}
