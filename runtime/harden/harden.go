@@ -8,6 +8,7 @@ import (
 	"github.com/bulkhead-runtime/bulkhead/cgroups"
 	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+	"github.com/bulkhead-runtime/bulkhead/seccomp"
 	"github.com/bulkhead-runtime/bulkhead/userns"
 )
 
@@ -27,6 +28,8 @@ type Policy struct {
 	Host cgroups.Capacity `json:"host"`
 	// Seccomp is the profile's seccomp profile, loaded by the caller of Harden.
 	Seccomp *specs.LinuxSeccomp `json:"seccomp"`
+	// ceiling is Seccomp as it was parsed for this run of the rules: both halves of the rule seccomp compare with it.
+	ceiling *seccomp.Profile
 	// running tells that the container exists already, so that what only create does is not narrowed again.
 	running bool
 }

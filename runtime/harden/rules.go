@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/seccomp"
 )
 
 // Rules are all requirements, in the order in which they narrow and in which reports name them. The order is part
@@ -49,6 +51,9 @@ func Harden(s *specs.Spec, p Policy) (*specs.Spec, []Change, error) {
 	}
 	if h.Linux == nil {
 		h.Linux = &specs.Linux{}
+	}
+	if c, err := seccomp.FromOCI(p.Seccomp, goArch(p.Facts.Kernel.Arch)); err == nil {
+		p.ceiling = &c
 	}
 	var changes []Change
 	for _, r := range Rules {

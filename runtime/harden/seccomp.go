@@ -32,7 +32,7 @@ var seccompRule = Rule{
 
 func narrowSeccomp(s *specs.Spec, p Policy) []Change {
 	arch := goArch(p.Facts.Kernel.Arch)
-	ceiling, err := seccomp.FromOCI(p.Seccomp, arch)
+	ceiling, err := p.seccompCeiling()
 	if err != nil {
 		return nil // judge says so
 	}
@@ -126,6 +126,14 @@ func agentNamed(s *specs.LinuxSeccomp, p Policy) bool {
 	return p.Profile.Seccomp.Agent != "" && s.ListenerPath == p.Profile.Seccomp.Agent
 }
 
+// seccompCeiling is the profile's seccomp profile, parsed.
+func (p Policy) seccompCeiling() (seccomp.Profile, error) {
+	if p.ceiling != nil {
+		return *p.ceiling, nil
+	}
+	return seccomp.FromOCI(p.Seccomp, goArch(p.Facts.Kernel.Arch))
+}
+
 func judgeSeccomp(s *specs.Spec, p Policy) []Violation {
 	o := protest{rule: "seccomp"}
 	o.personality(s.Linux.Personality)
@@ -135,7 +143,7 @@ func judgeSeccomp(s *specs.Spec, p Policy) []Violation {
 		o.object(field, "absent", "a filter")
 		return o.violations
 	}
-	ceiling, err := seccomp.FromOCI(p.Seccomp, goArch(arch))
+	ceiling, err := p.seccompCeiling()
 	if err != nil {
 		o.object(field, "not comparable with the profile's own ("+err.Error()+")", "a profile for this architecture")
 		return o.violations
