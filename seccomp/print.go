@@ -10,7 +10,8 @@ import (
 // sorted, so that equal profiles give equal bytes. No args list repeats an index and rules of different actions do not overlap.
 //
 // Flags is never empty: libcontainer reads a missing list as SECCOMP_FILTER_FLAG_SPEC_ALLOW, and JSON loses an empty one.
-// A profile without other flags gets SECCOMP_FILTER_FLAG_TSYNC, which libcontainer always applies anyway.
+// A profile without other flags gets SECCOMP_FILTER_FLAG_TSYNC, which libcontainer accepts and passes over: it loads the filter
+// in the one thread that becomes the program.
 func (p Profile) ToOCI() *specs.LinuxSeccomp {
 	s := &specs.LinuxSeccomp{
 		DefaultAction:    specs.LinuxSeccompAction(p.Default.Action.String()),
