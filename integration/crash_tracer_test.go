@@ -157,7 +157,7 @@ func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 // apart tells whether a new child was made with a user namespace of its own. Such a child is let go at once: the runtime
 // traces it itself, to write the maps of a user namespace before anything runs in it, and a process has one tracer.
 func apart(tid int) bool {
-	own, err := os.Readlink("/proc/self/ns/user")
+	own, err := os.Readlink("/proc/thread-self/ns/user")
 	theirs, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", tid))
 	return err == nil && err2 == nil && own != theirs
 }

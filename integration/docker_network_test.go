@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +43,8 @@ var networkScenarios = []scenario{
 		server := d.container(t, "busybox", "sh", "-c", "mkdir /www; echo served >/www/index.html; exec httpd -f -p 80 -h /www")
 		other := d.container(t, "--network", "container:"+server, "busybox", "sleep", "1000")
 		equal(t, "page at localhost", d.do(t, "exec", other, "sh", "-c", "until wget -q -O - http://127.0.0.1/; do sleep 0.2; done"), "served")
-		equal(t, "network namespace", namespaceOf(t, d.pid(t, other), "net"), namespaceOf(t, d.pid(t, server), "net"))
-		equal(t, "user namespace", namespaceOf(t, d.pid(t, other), "user"), namespaceOf(t, d.pid(t, server), "user"))
+		equal(t, "network namespace", namespaceOf(t, strconv.Itoa(d.pid(t, other)), "net"), namespaceOf(t, strconv.Itoa(d.pid(t, server)), "net"))
+		equal(t, "user namespace", namespaceOf(t, strconv.Itoa(d.pid(t, other)), "user"), namespaceOf(t, strconv.Itoa(d.pid(t, server)), "user"))
 	}},
 	{"network/low-port-as-a-user", false, func(t *testing.T, d *docker) {
 		out := d.run(t, "-u", "app", "busybox", "sh", "-c", "httpd -p 127.0.0.1:80 -h /data; wget -q -O - http://127.0.0.1/seed")
@@ -57,7 +58,7 @@ var networkScenarios = []scenario{
 			{"--pid", "pid", "cat /proc/1/comm", "sleep"},
 		} {
 			id := d.container(t, c.option, "container:"+first, "busybox", "sleep", "1000")
-			equal(t, c.ns+" namespace", namespaceOf(t, d.pid(t, id), c.ns), namespaceOf(t, d.pid(t, first), c.ns))
+			equal(t, c.ns+" namespace", namespaceOf(t, strconv.Itoa(d.pid(t, id)), c.ns), namespaceOf(t, strconv.Itoa(d.pid(t, first)), c.ns))
 			equal(t, "seen with "+c.option, d.do(t, "exec", id, "sh", "-c", c.script), c.want)
 		}
 	}},
