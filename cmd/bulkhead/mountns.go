@@ -15,19 +15,19 @@ int bulkhead_own_mounts;
 // changes one thread, so it is done here, before the Go runtime starts others: all threads are in it then, and none has to
 // be locked for good. Any argument of these names counts: a namespace too many costs little and changes nothing.
 __attribute__((constructor)) static void own_mounts(void) {
-	char args[4096];
-	ssize_t n = 0;
+	static char args[1 << 17]; // pages that are not used cost nothing
+	size_t n = 0;
+	ssize_t got;
 	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	n = read(fd, args, sizeof(args) - 1);
+	while (n < sizeof(args) - 1 && (got = read(fd, args + n, sizeof(args) - 1 - n)) > 0)
+		n += got;
 	close(fd);
-	if (n <= 0)
-		return;
-	args[n] = 0;
-	for (char *a = args + strlen(args) + 1; a < args + n; a += strlen(a) + 1) {
-		if (!strcmp(a, "init"))
-			return; // the container's own first process
+	char *first = args + strlen(args) + 1;
+	if (first < args + n && !strcmp(first, "init"))
+		return; // the container's own first process
+	for (char *a = first; a < args + n; a += strlen(a) + 1) {
 		if (!strcmp(a, "create") || !strcmp(a, "run")) {
 			bulkhead_own_mounts = unshare(CLONE_NEWNS) ? -errno : 1;
 			return;
