@@ -13,7 +13,7 @@ func TestWordsOfTheCommandLine(t *testing.T) {
 	long := strings.Repeat("./", 1500)
 	for _, words := range [][]string{
 		{"--root", "init"},
-		{"--root=state", "--log", "init"},
+		{"--root=state", "--log", "create"},
 		{"--root", long + "a", "--log", long + "log", "--log-format=json"},
 	} {
 		cmd := exec.Command(b.program, append(words, "run", "--bundle", b.dir, b.id)...)
