@@ -29,7 +29,9 @@ var protocolCases = []cliCase{
 			Linux         struct {
 				Namespaces      []string
 				MountExtensions struct{ Idmap struct{ Enabled bool } }
+				Seccomp         struct{ Archs, Actions []string }
 			}
+			Annotations map[string]string
 		}
 		r := b.try(t, "features")
 		if err := json.Unmarshal([]byte(must(t, r)), &f); err != nil {
@@ -38,6 +40,12 @@ var protocolCases = []cliCase{
 		equal(t, "stderr", r.stderr, "")
 		equal(t, "user namespaces", slices.Contains(f.Linux.Namespaces, "user"), true)
 		equal(t, "idmapped mounts", f.Linux.MountExtensions.Idmap.Enabled, true)
+		if runtime == "bulkhead" {
+			equal(t, "architectures of a filter", len(f.Linux.Seccomp.Archs), 1)
+			equal(t, "an agent", slices.Contains(f.Linux.Seccomp.Actions, "SCMP_ACT_NOTIFY"), false)
+			equal(t, "annotation that has an effect", f.Annotations["dev.bulkhead.annotations.read"], "dev.bulkhead.profile")
+			equal(t, "checkpoint", f.Annotations["org.opencontainers.runc.checkpoint.enabled"], "false")
+		}
 	}},
 	{"spec", false, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)

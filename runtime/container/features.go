@@ -35,6 +35,7 @@ func (r *Runtime) Features(version, commit string) (*features.Features, error) {
 			"dev.bulkhead.version":                       version,
 			"dev.bulkhead.commit":                        commit,
 			"dev.bulkhead.profile":                       p.Name,
+			"dev.bulkhead.annotations.read":              profileAnnotation, // what of a container's own annotations has an effect
 			"org.opencontainers.runc.checkpoint.enabled": "false",
 			"io.github.seccomp.libseccomp.version":       LibseccompVersion(),
 		},
