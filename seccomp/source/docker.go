@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/seccomp/internal/jsontree"
 )
 
 // A filter is one side of an entry's conditions: includes or excludes.
@@ -16,17 +18,17 @@ type filter struct {
 type conditions struct{ includes, excludes filter }
 
 // entry reads one element of syscalls.
-func (p *parser) entry(n *node, path string, docker bool) Entry {
+func (p *parser) entry(n *jsontree.Node, path string, docker bool) Entry {
 	known := entryKeys
 	if docker {
 		known = append(slices.Clone(known), "name", "comment", "includes", "excludes", "errno")
 	}
 	p.keys(n, path, known)
-	where := place(p.text, n.at, path, "")
+	where := jsontree.Place(p.text, n.At, path, "")
 	e := Entry{Line: where.Line, Column: where.Column, Path: path, Holds: true}
 	p.names(n, path, &e, docker)
-	if n.get("action") == nil {
-		p.fault(n.at, below(path, "action"), "it is missing")
+	if n.Get("action") == nil {
+		p.fault(n.At, below(path, "action"), "it is missing")
 	}
 	e.Syscall.Action = p.action(n, path, "action")
 	e.Syscall.ErrnoRet = p.errno(n, path, "errnoRet", "errno")
@@ -40,34 +42,34 @@ func (p *parser) entry(n *node, path string, docker bool) Entry {
 	return e
 }
 
-func (p *parser) filter(n *node, path, key string) filter {
-	f, path := n.get(key), below(path, key)
+func (p *parser) filter(n *jsontree.Node, path, key string) filter {
+	f, path := n.Get(key), below(path, key)
 	if f == nil {
 		return filter{}
 	}
-	if f.kind() != "an object" {
-		p.fault(f.at, path, "got %s, want an object", f.kind())
+	if f.Kind() != "an object" {
+		p.fault(f.At, path, "got %s, want an object", f.Kind())
 		return filter{}
 	}
 	p.keys(f, path, filterKeys)
 	var out filter
-	var nodes []*node
+	var nodes []*jsontree.Node
 	out.caps, nodes = p.stringsAt(f, path, "caps")
 	for i, c := range out.caps {
 		if !strings.HasPrefix(c, "CAP_") {
-			p.fault(nodes[i].at, index(below(path, "caps"), i), "unknown capability %q, want CAP_NAME", c)
+			p.fault(nodes[i].At, jsontree.Index(below(path, "caps"), i), "unknown capability %q, want CAP_NAME", c)
 		}
 	}
 	out.arches, nodes = p.stringsAt(f, path, "arches")
 	for i, a := range out.arches {
 		if !slices.Contains(dockerArchs, a) {
-			p.fault(nodes[i].at, index(below(path, "arches"), i), "unknown architecture %q%s", a, meant(a, dockerArchs))
+			p.fault(nodes[i].At, jsontree.Index(below(path, "arches"), i), "unknown architecture %q%s", a, meant(a, dockerArchs))
 		}
 	}
 	if s := p.stringAt(f, path, "minKernel"); s != "" {
 		var err error
 		if out.kernel, err = ParseKernel(s); err != nil {
-			p.fault(f.get("minKernel").at, below(path, "minKernel"), "%s", err)
+			p.fault(f.Get("minKernel").At, below(path, "minKernel"), "%s", err)
 		}
 	}
 	return out
@@ -118,12 +120,12 @@ var ociArchs = []string{
 	string(specs.ArchM68K), string(specs.ArchSH), string(specs.ArchSHEB),
 }
 
-func (p *parser) archs(n *node, path, key string) []specs.Arch {
+func (p *parser) archs(n *jsontree.Node, path, key string) []specs.Arch {
 	var out []specs.Arch
 	names, nodes := p.stringsAt(n, path, key)
 	for i, a := range names {
 		if !slices.Contains(ociArchs, a) {
-			p.fault(nodes[i].at, index(below(path, key), i), "unknown architecture %q%s", a, meant(a, ociArchs))
+			p.fault(nodes[i].At, jsontree.Index(below(path, key), i), "unknown architecture %q%s", a, meant(a, ociArchs))
 		}
 		out = append(out, specs.Arch(a))
 	}
@@ -131,21 +133,21 @@ func (p *parser) archs(n *node, path, key string) []specs.Arch {
 }
 
 // architectures reads the list, or the entry of archMap for the native architecture. An archMap without it gives none.
-func (p *parser) architectures(root *node, o *specs.LinuxSeccomp) {
+func (p *parser) architectures(root *jsontree.Node, o *specs.LinuxSeccomp) {
 	o.Architectures = p.archs(root, "", "architectures")
-	if m := root.get("archMap"); m != nil && len(o.Architectures) > 0 {
-		p.fault(m.at, "archMap", "architectures and archMap are both given")
+	if m := root.Get("archMap"); m != nil && len(o.Architectures) > 0 {
+		p.fault(m.At, "archMap", "architectures and archMap are both given")
 	}
 	for i, m := range p.listAt(root, "", "archMap") {
-		path := index("archMap", i)
-		if m.kind() != "an object" {
-			p.fault(m.at, path, "got %s, want an object", m.kind())
+		path := jsontree.Index("archMap", i)
+		if m.Kind() != "an object" {
+			p.fault(m.At, path, "got %s, want an object", m.Kind())
 			continue
 		}
 		p.keys(m, path, archMapKeys)
 		main := specs.Arch(p.stringAt(m, path, "architecture"))
-		if v := m.get("architecture"); v == nil || !slices.Contains(ociArchs, string(main)) {
-			p.fault(m.at, below(path, "architecture"), "unknown architecture %q%s", main, meant(string(main), ociArchs))
+		if v := m.Get("architecture"); v == nil || !slices.Contains(ociArchs, string(main)) {
+			p.fault(m.At, below(path, "architecture"), "unknown architecture %q%s", main, meant(string(main), ociArchs))
 		}
 		sub := p.archs(m, path, "subArchitectures")
 		if main == native[p.facts.Arch] && len(o.Architectures) == 0 {

@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/bulkhead-runtime/bulkhead/seccomp"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/internal/jsontree"
 )
 
 // MaxSize bounds the text of a profile, in bytes.
@@ -78,22 +79,8 @@ type Entry struct {
 	Unknown []string
 }
 
-// A Fault is something in the text that cannot be a profile.
-type Fault struct {
-	Line, Column int
-	// Path is the JSON path below the profile; empty where the text is no JSON.
-	Path string
-	Text string
-}
-
-// Error gives line, column, path and text.
-func (f *Fault) Error() string {
-	path := f.Path
-	if path != "" {
-		path += ": "
-	}
-	return fmt.Sprintf("%d:%d: %s%s", f.Line, f.Column, path, f.Text)
-}
+// A Fault is something in the text that cannot be a profile. Its path is below the profile.
+type Fault = jsontree.Fault
 
 // Faults are all that is wrong with a text, in its order.
 type Faults []*Fault
@@ -120,7 +107,7 @@ func Parse(text []byte, facts Facts, opt Options) (*Source, error) {
 	if len(text) > MaxSize {
 		return nil, Faults{{Line: 1, Column: 1, Text: fmt.Sprintf("it is larger than %d bytes", MaxSize)}}
 	}
-	root, fault := readTree(text)
+	root, fault := jsontree.Read(text, "profile")
 	if fault != nil {
 		return nil, Faults{fault}
 	}
@@ -144,26 +131,19 @@ func Parse(text []byte, facts Facts, opt Options) (*Source, error) {
 }
 
 // isDocker finds a key that only Docker's form has.
-func isDocker(root *node) bool {
-	if root.get("archMap") != nil || root.get("defaultErrno") != nil {
+func isDocker(root *jsontree.Node) bool {
+	if root.Get("archMap") != nil || root.Get("defaultErrno") != nil {
 		return true
 	}
-	for _, e := range root.get("syscalls").list() {
-		for _, m := range e.members {
-			switch m.key {
+	for _, e := range root.Get("syscalls").List() {
+		for _, m := range e.Members {
+			switch m.Key {
 			case "name", "comment", "includes", "excludes", "errno":
 				return true
 			}
 		}
 	}
 	return false
-}
-
-func (n *node) list() []*node {
-	if n == nil {
-		return nil
-	}
-	return n.items
 }
 
 // When is written for an entry's conditions.
