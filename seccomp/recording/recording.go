@@ -60,7 +60,7 @@ type Recording struct {
 type Phase struct {
 	Name  string    `json:"name"`
 	Began time.Time `json:"began"`
-	// By says what began it: "exec", "listen", "accept", "mark".
+	// By says what began it: ByExec, ByListen, ByAccept, ByMark or ByJoin.
 	By string `json:"by"`
 }
 
