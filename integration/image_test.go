@@ -77,13 +77,7 @@ func imageTar(t testing.TB, name string) string {
 	if !ok {
 		t.Fatalf("no recipe %q", name)
 	}
-	cache := os.Getenv("BULKHEAD_TEST_CACHE")
-	if cache == "" {
-		cache = "/var/cache/bulkhead-test"
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	cache := testCache(t)
 	suite, mirror := debianMirror(t)
 	sum := sha256.Sum256([]byte(recipes[r.from].script + r.script + suite))
 	tar := filepath.Join(cache, name+"-"+hex.EncodeToString(sum[:6])+".tar")
@@ -100,6 +94,19 @@ func imageTar(t testing.TB, name string) string {
 		cook(t, r, base, tar, "suite="+suite, "mirror="+mirror)
 	}
 	return tar
+}
+
+// testCache is the directory of what is made once for all runs.
+func testCache(t testing.TB) string {
+	t.Helper()
+	cache := os.Getenv("BULKHEAD_TEST_CACHE")
+	if cache == "" {
+		cache = "/var/cache/bulkhead-test"
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return cache
 }
 
 // cook runs a recipe in a directory beside the result, and moves the result to its place last.
