@@ -11,7 +11,7 @@ const Version = 1
 const (
 	// ByBPF is the recorder on the kernel's raw tracepoints.
 	ByBPF = "bpf"
-	// ByNotify is the recorder on seccomp user notification.
+	// ByNotify is the recorder on seccomp user notification. Calls that the filter denies never reach it: they are not in the file.
 	ByNotify = "notify"
 )
 
@@ -52,8 +52,21 @@ type Recording struct {
 	// Phases in their order. There is always Startup; Serving only when it was reached.
 	Phases []Phase `json:"phases"`
 	// Calls sorted by architecture (native first), then name.
-	Calls  []Call `json:"calls"`
-	Losses Losses `json:"losses"`
+	Calls []Call `json:"calls"`
+	// Unseen are calls that the recorder let pass without a look, sorted by name: a profile of this recording has to permit
+	// them as if they had been seen.
+	Unseen []Unseen `json:"unseen,omitempty"`
+	Losses Losses   `json:"losses"`
+}
+
+// Unseen is a native call that only a recorder by notification has: one that earlier recordings brought in, so that it costs
+// nothing any more, or one that the runtime itself cannot have notified (write). Whether the workload made it is not known.
+// Other values of its arguments are notified and stand in Calls.
+type Unseen struct {
+	Name   string `json:"name"`
+	Number uint32 `json:"number"`
+	// Arguments of the earlier recordings, with their counts there. Nil: any.
+	Arguments *Arguments `json:"arguments,omitempty"`
 }
 
 // A Phase of the workload.
