@@ -123,6 +123,8 @@ type Losses struct {
 	Calls uint64 `json:"calls,omitempty"`
 	// Combinations that no room was left to keep; their calls are in Seen and their Arguments are Any.
 	Combinations uint64 `json:"combinations,omitempty"`
+	// Processes and threads that could not be followed: nothing that they and their children did is known.
+	Processes uint64 `json:"processes,omitempty"`
 	// CutShort tells that the recorder ended before the container: Ended is zero then.
 	CutShort bool `json:"cutShort,omitempty"`
 }
