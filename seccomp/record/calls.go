@@ -2,6 +2,8 @@ package record
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 
 	libseccomp "github.com/seccomp/libseccomp-golang"
 
@@ -32,4 +34,20 @@ func callName(number uint32, arch string, foreign bool) (name string, known bool
 		}
 	}
 	return fmt.Sprintf("system call %d", number), false
+}
+
+// foreignName is the name of a call of the machine's 32-bit architecture (1) or of x32 (2), or empty.
+func foreignName(kind int, number uint32) string {
+	a := libArchs[runtime.GOARCH][1]
+	if kind == 2 {
+		a = libseccomp.ArchX32
+	}
+	if number > math.MaxInt32 {
+		return ""
+	}
+	name, err := libseccomp.ScmpSyscall(number).GetNameByArch(a)
+	if err != nil {
+		return ""
+	}
+	return name
 }

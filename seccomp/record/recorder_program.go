@@ -1,0 +1,133 @@
+package record
+
+import (
+	"github.com/cilium/ebpf/asm"
+)
+
+// The recorder follows tasks instead of asking each whether it belongs to the container. A task becomes part of the workload when it
+// executes a program in the container's mount namespace under the container's filter: what libcontainer's init did before
+// is not the workload's. Its children and threads are part of the workload from their first instruction, wherever they go.
+// The mark is a task storage, which the kernel frees with the task; a task without any is passed over after one load.
+
+// A recorderProgram is assembled from the parts below for one target on one kernel.
+type recorderProgram struct {
+	recorderLayout
+	machine
+	target DenialTarget
+	maps   recorderMaps
+	sizes  recorderSizes
+}
+
+// Registers of the recorder's programs that outlive calls. The first is task, R6.
+const (
+	nr   = asm.R7 // the number of the call
+	cell = asm.R8 // offset of the call's cell in the table
+	// ctx is R9.
+)
+
+// marked leaves the program for every task but the workload's, and has R0 point to what the task did last.
+func (p recorderProgram) marked() asm.Instructions {
+	return join(asm.Instructions{
+		asm.Mov.Reg(ctx, asm.R1),
+		asm.FnGetCurrentTaskBtf.Call(),
+		asm.Mov.Reg(task, asm.R0),
+		p.storage.load(asm.R1, task),
+		asm.JEq.Imm(asm.R1, 0, "out"),
+	}, p.state(0), asm.Instructions{asm.JEq.Imm(asm.R0, 0, "out")})
+}
+
+// state has R0 point to what the task in R6 did last, or be zero.
+func (p recorderProgram) state(create int32) asm.Instructions {
+	return program{maps: tables{states: p.maps.states}}.state(create)
+}
+
+// enter runs at sys_enter: the filter let the call pass.
+func (p recorderProgram) enter() asm.Instructions {
+	return join(p.marked(), setState(entered), asm.Instructions{asm.LoadMem(nr, ctx, 8, asm.DWord)}, p.count(false), end())
+}
+
+// exit runs at sys_exit. An exit without an enter is a denied call (see the package's comment). The first exit of a thread that
+// was there before the recorder may end a call from before it, and does not count.
+func (p recorderProgram) exit() asm.Instructions {
+	return join(p.marked(), asm.Instructions{asm.LoadMem(nr, asm.R0, 0, asm.Word)}, setState(left), asm.Instructions{
+		asm.JNE.Imm(nr, left, "out"),
+		asm.LoadMem(asm.R1, ctx, 0, asm.DWord),
+		p.number.load(nr, asm.R1),
+	}, p.count(true), end())
+}
+
+// death runs at sched_process_exit: see program.death.
+func (p recorderProgram) death() asm.Instructions {
+	const sigsys, groupExit = 31, 4 // SIGNAL_GROUP_EXIT
+	return join(p.marked(), asm.Instructions{
+		asm.LoadMem(asm.R1, asm.R0, 0, asm.Word),
+		asm.JEq.Imm(asm.R1, entered, "out"),
+		p.exitCode.load(asm.R1, task),
+		asm.And.Imm(asm.R1, 0x7f),
+		asm.JNE.Imm(asm.R1, sigsys, "out"),
+		p.signal.load(asm.R1, task),
+		p.signalFlags.load(asm.R1, asm.R1),
+		asm.And.Imm(asm.R1, groupExit),
+		asm.JNE.Imm(asm.R1, 0, "out"),
+		asm.Mov.Reg(asm.R1, task),
+		asm.FnTaskPtRegs.Call(),
+		p.number.load(nr, asm.R0),
+	}, p.cells(true), end())
+}
+
+// inContainer leaves the program unless the task in R6 is in the container's mount namespace and under a filter of its own. A
+// process that an operator sends there has none of bulkhead's.
+func (p recorderProgram) inContainer() asm.Instructions {
+	return asm.Instructions{
+		p.filterCount.load(asm.R1, task),
+		asm.JLT.Imm(asm.R1, int32(p.target.Filters), "out"), //nolint:gosec // few
+		p.nsproxy.load(asm.R1, task),
+		p.mountNS.load(asm.R1, asm.R1),
+		p.mountInode.load(asm.R1, asm.R1),
+		asm.LoadImm(asm.R2, int64(p.target.MountNamespace), asm.DWord), //nolint:gosec // the bits count
+		asm.JNE.Reg(asm.R1, asm.R2, "out"),
+	}
+}
+
+// mark makes the task in R6 part of the workload. What cannot be followed is counted.
+func (p recorderProgram) mark(value int32) asm.Instructions {
+	return join(p.state(1), asm.Instructions{asm.JNE.Imm(asm.R0, 0, "marked")}, p.bump(atLostTasks),
+		asm.Instructions{asm.Ja.Label("out")}, labelled("marked", setState(value)))
+}
+
+// exec runs at sched_process_exec. The first of a process in the container is the workload's beginning, and its first call.
+func (p recorderProgram) exec() asm.Instructions {
+	return join(asm.Instructions{asm.FnGetCurrentTaskBtf.Call(), asm.Mov.Reg(task, asm.R0)}, p.inContainer(), p.state(0),
+		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "out")}, p.mark(entered), asm.Instructions{
+			asm.LoadMapValue(asm.R1, p.maps.control.FD(), atBegan),
+			asm.LoadMem(asm.R2, asm.R1, 0, asm.DWord),
+			asm.JNE.Imm(asm.R2, 0, "begun"),
+			asm.FnKtimeGetNs.Call(),
+			asm.LoadMapValue(asm.R1, p.maps.control.FD(), atBegan),
+			asm.StoreMem(asm.R1, 0, asm.R0, asm.DWord),
+			asm.Mov.Imm(nr, p.execve).WithSymbol("begun"),
+		}, p.cells(false), end())
+}
+
+// fork runs at sched_process_fork, before the child does. It comes from inside clone, whose end it will pass.
+func (p recorderProgram) fork() asm.Instructions {
+	return join(p.marked(), asm.Instructions{asm.LoadMem(task, ctx, 8, asm.DWord)}, p.mark(entered), end())
+}
+
+// scan runs for every thread of the host when the recorder begins: those of a workload that runs already become part of it.
+func (p recorderProgram) scan() asm.Instructions {
+	return join(asm.Instructions{
+		asm.LoadMem(task, asm.R1, 8, asm.DWord),
+		asm.JEq.Imm(task, 0, "out"),
+	}, p.inContainer(), p.unlessInit("out"), p.state(0),
+		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "out")}, p.mark(0), p.bump(atJoined), end())
+}
+
+// bump adds one to a number of the control table.
+func (p recorderProgram) bump(at uint32) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMapValue(asm.R1, p.maps.control.FD(), at),
+		asm.Mov.Imm(asm.R2, 1),
+		asm.StoreXAdd(asm.R1, asm.R2, asm.DWord),
+	}
+}
