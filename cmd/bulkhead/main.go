@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
@@ -100,6 +101,10 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "debug", Usage: "log more"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "use the systemd cgroup driver: linux.cgroupsPath is slice:prefix:name"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignore cgroup errors, but never those of the host's own root: true, false or auto"},
+		&cli.BoolFlag{Name: "record", Usage: "record the system calls of created containers; so does the program's name bulkhead-record"},
+		&cli.StringFlag{Name: "record-file", Usage: "write the recording to `FILE` (default: a new one in /var/lib/bulkhead/recordings)"},
+		&cli.StringFlag{Name: "record-name", Usage: "give the recording the `NAME` (default: the container's ID)"},
+		&cli.StringFlag{Name: "recorder", Value: "auto", Usage: "record with `RECORDER`: auto, bpf or notify"},
 		&cli.StringFlag{Name: "profile", Usage: "hardening profile `NAME`: default, restricted, compatible, or one of the site's own"},
 	}
 }
@@ -117,9 +122,28 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 		return errors.New("read --root: it must not be /")
 	}
 	r.Root, r.SystemdCgroup, r.Rootless, r.Profile = root, ctx.Bool("systemd-cgroup"), ctx.String("rootless"), ctx.String("profile")
+	if program, ok := recordingProgram(r.Program); ok || ctx.Bool("record") {
+		r.Program = program
+		r.Record = &container.RecordOptions{
+			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), CallersMounts: callersMounts(), Version: version,
+		}
+	}
 	r.LogLevel = fmt.Sprint(int(logrus.GetLevel()))
 	r.Config, err = profiles.LoadConfig(configFile)
 	return err
+}
+
+// recordingProgram tells whether a program's name asks for recordings, and gives the name without that: bulkhead-record selects no
+// profile, bulkhead-record-NAME the profile NAME.
+func recordingProgram(name string) (string, bool) {
+	const recording = "bulkhead-record"
+	if name == recording {
+		return "bulkhead", true
+	}
+	if profile, ok := strings.CutPrefix(name, recording+"-"); ok {
+		return "bulkhead-" + profile, true
+	}
+	return name, false
 }
 
 // configureLog sets up the log as callers expect it: appended, one JSON object a line with --log-format json.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,6 +63,11 @@ func try(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.runAndRemove(binary)
+}
+
+// runAndRemove runs the sandbox from a bundle of its own. The error has the command's status.
+func (s *sandbox) runAndRemove(binary string) error {
 	dir, err := os.MkdirTemp("", "bulkhead-try-")
 	if err != nil {
 		return fmt.Errorf("make bundle: %w", err)
@@ -87,7 +93,8 @@ type sandbox struct {
 	rw       bool
 	memory   int64
 	profile  profiles.Profile
-	flag     string // --profile as given
+	flag     string   // --profile as given
+	record   []string // the runtime's options for a recording
 }
 
 func newSandbox(ctx *cli.Context) (*sandbox, error) {
@@ -167,7 +174,7 @@ func (s *sandbox) run(binary, dir string, signals chan os.Signal) (int, error) {
 	if err != nil {
 		return 1, fmt.Errorf("write bundle: %w", err)
 	}
-	args := []string{}
+	args := slices.Clone(s.record)
 	if s.flag != "" {
 		args = append(args, "--profile", s.flag)
 	}

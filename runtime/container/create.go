@@ -32,6 +32,8 @@ type CreateOptions struct {
 	Keep bool
 	// Subreaper makes run adopt the orphans of the container's processes.
 	Subreaper bool
+	// Watch has a recorder asked about system calls; nil without one.
+	Watch *Watch
 }
 
 // A creation is one create under way. Its steps run in the order of their methods here; each leaves what undo needs in
@@ -91,7 +93,7 @@ func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
 		}
 	}()
 	steps := []func() error{
-		c.resolve, c.lease, c.judge, c.stage, c.prepare, c.launch, c.verify, c.finish,
+		c.resolve, c.lease, c.judge, c.stage, c.prepare, c.launch, c.verify, c.startRecorder, c.finish,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -83,6 +83,7 @@ func (r *Runtime) destroy(dir string, rec *Holding, c *libcontainer.Container) e
 	if err := r.end(dir, rec, c); err != nil {
 		return fmt.Errorf("delete %q: %w", rec.ID, err)
 	}
+	awaitRecorder(rec)
 	if rec.WorkDir != "" {
 		if err := userns.RemoveWorkDir(rec.WorkDir); err != nil {
 			return fmt.Errorf("delete %q: %w", rec.ID, err)

@@ -37,6 +37,8 @@ type Runtime struct {
 	OwnMounts func() error
 	// Inherited is how many descriptors from 3 on the caller passed: see [Inherited].
 	Inherited int
+	// Record has the containers recorded; nil for none.
+	Record *RecordOptions
 	// LogLevel is logrus' number, passed on to the container's init.
 	LogLevel string
 }

@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -47,6 +48,13 @@ func (r *Runtime) State(id string) (*State, error) {
 	}
 	s.Version, s.Created = rec.Spec.Version, rec.Created
 	s.Rootfs, s.Annotations = rec.Spec.Root.Path, rec.Spec.Annotations
+	if rec.Recorder != nil {
+		s.Annotations = maps.Clone(s.Annotations)
+		if s.Annotations == nil {
+			s.Annotations = map[string]string{}
+		}
+		s.Annotations[RecordingAnnotation] = rec.Recorder.File
+	}
 	_, c, err := r.open(id)
 	if err != nil {
 		return nil, err
