@@ -56,7 +56,8 @@ var runtimeCalls = [...]RuntimeCall{
 	{"close", everyStart, Needed, "ends the pipes to the runtime and every descriptor that is not the container's (CVE-2024-21626)"},
 	{"openat", everyStart, Needed, "opens /proc to list the descriptors; without no_new_privs also cap_last_cap and setgroups"},
 	{"openat2", everyStart, Needed, "walks /proc so that nothing in the container can stand in for it"},
-	{"statx", everyStart, Needed, "checks that /proc is the real one, by mount ID"},
+	{"statx", noNewPrivs | CreatePrivileged, Needed, "checks that /proc is the real one, by mount ID"},
+	{"statx", ExecPrivileged, Kept, "the same; here the start goes on without the check"},
 	{"fstat", everyStart, Needed, "checks the same by inode; owner of the standard streams"},
 	{"fstatfs", everyStart, Needed, "checks that /proc is a proc file system"},
 	{"getdents64", everyStart, Needed, "lists the open descriptors, to close them"},
@@ -80,11 +81,10 @@ var runtimeCalls = [...]RuntimeCall{
 	{"fchown", privileged, Kept, "gives the terminal to a user who is not root; without it the user cannot open it again"},
 	{"tgkill", privileged, Kept, "the C library changes the user and groups of all threads; without it other threads keep the old ones until the program begins"},
 	{"getpid", privileged, Kept, "the C library names the process of those threads"},
+	{"faccessat2", privileged, Kept, "may the user execute the program; without it Go guesses from the file's mode, with geteuid, getegid and getgroups"},
+	{"faccessat", ExecPrivileged, Kept, "looks for /proc/thread-self; without it /proc/self/task is tried, with gettid"},
 	{"close_range", privileged, Spare, "marks descriptors to be closed; /proc is used instead"},
 	{"epoll_ctl", privileged, Spare, "Go asks whether a descriptor can be polled"},
-	{"faccessat2", privileged, Spare, "may the user execute the program; the mode is looked at instead, and execve decides"},
-	{"faccessat", privileged, Spare, "looks for /proc/thread-self; /proc/self/task is used instead"},
-	{"gettid", privileged, Spare, "names the thread in /proc/self/task"},
 	{"open_tree", privileged, Spare, "would like a /proc of its own; the default profile denies it as well"},
 }
 
@@ -98,5 +98,5 @@ func NeededBy(starts Start) []string {
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
