@@ -32,8 +32,6 @@ type CreateOptions struct {
 	Keep bool
 	// Subreaper makes run adopt the orphans of the container's processes.
 	Subreaper bool
-	// Watch has a recorder asked about system calls; nil without one.
-	Watch *Watch
 }
 
 // A creation is one create under way. Its steps run in the order of their methods here; each leaves what undo needs in
