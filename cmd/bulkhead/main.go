@@ -105,6 +105,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "record-file", Usage: "write the recording to `FILE` (default: a new one in /var/lib/bulkhead/recordings)"},
 		&cli.StringFlag{Name: "record-name", Usage: "give the recording the `NAME` (default: the container's ID)"},
 		&cli.StringFlag{Name: "recorder", Value: "auto", Usage: "record with `RECORDER`: auto, bpf or notify"},
+		&cli.StringFlag{Name: "seccomp-watch", Usage: "ask a recorder about system calls as `FILE` says: for bulkheadctl seccomp"},
 		&cli.StringFlag{Name: "profile", Usage: "hardening profile `NAME`: default, restricted, compatible, or one of the site's own"},
 	}
 }
@@ -126,6 +127,11 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 		r.Program = program
 		r.Record = &container.RecordOptions{
 			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), CallersMounts: callersMounts(), Version: version,
+		}
+	}
+	if path := ctx.String("seccomp-watch"); path != "" {
+		if r.Watch, err = container.LoadWatch(path); err != nil {
+			return err
 		}
 	}
 	r.LogLevel = fmt.Sprint(int(logrus.GetLevel()))

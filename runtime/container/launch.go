@@ -25,6 +25,9 @@ func (c *creation) prepare() (err error) {
 			return err
 		}
 	}
+	if err := c.watch(); err != nil {
+		return err
+	}
 	c.joinNamespaces()
 	c.coverDev()
 	if err := c.setNetworkParameters(c.launched.Linux); err != nil {

@@ -39,6 +39,8 @@ type Runtime struct {
 	Inherited int
 	// Record has the containers recorded; nil for none.
 	Record *RecordOptions
+	// Watch has a program outside asked about the containers' system calls; nil for none.
+	Watch *Watch
 	// LogLevel is logrus' number, passed on to the container's init.
 	LogLevel string
 }
