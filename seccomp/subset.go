@@ -181,10 +181,26 @@ func (s *search) value(lits []literal, x, bit uint64) (uint64, bool) {
 	if !open {
 		return x, true
 	}
+	bit = next(lits, bit)
 	if got, ok := s.value(lits, x, bit>>1); ok {
 		return got, true
 	}
 	return s.value(lits, x|bit, bit>>1)
+}
+
+// next is the highest bit, from bit down, that a literal looks at: the others may as well stay zero.
+func next(lits []literal, bit uint64) uint64 {
+	looked := uint64(0)
+	for _, l := range lits {
+		if l.c.Op != Masked {
+			return bit
+		}
+		looked |= l.c.Mask
+	}
+	for bit > 1 && looked&bit == 0 {
+		bit >>= 1
+	}
+	return bit
 }
 
 // known tells whether c holds for x whatever its free bits are, and whether that is already certain.

@@ -1,9 +1,13 @@
 package seccomp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// maxWatched bounds the rules of a call of which a part is watched. Beyond it the whole call is watched.
-const maxWatched = 32
+// maxWatched bounds the rules of the calls of which a part is watched, together: the kernel takes programs of up to 4096
+// instructions. Calls with many rules are watched as a whole first.
+const maxWatched = 400
 
 // Watch returns the profile that denies what p denies and asks a listener (SCMP_ACT_NOTIFY) about every call that p permits,
 // but for those that quiet permits, too: they run without a question. It permits what p permits, with Notify counted as
@@ -24,20 +28,44 @@ func Watch(p, quiet Profile) (Profile, error) {
 		return Profile{}, fmt.Errorf("watch seccomp profile: the architectures differ, %q and %q", p.Arch, quiet.Arch)
 	}
 	out := Profile{Arch: p.Arch, Default: p.Default, Flags: p.Flags, Calls: make([]Call, 0, len(p.Calls))}
-	for _, c := range p.Calls {
-		out.Calls = append(out.Calls, Call{c.Name, watched(c.Rules, side{quiet.Call(c.Name).Rules, quiet.Default})})
+	var parted []int
+	for i, c := range p.Calls {
+		rules, parts := watched(c.Rules, side{quiet.Call(c.Name).Rules, quiet.Default})
+		if parts && !same(p, c.Name, rules) {
+			rules, parts = asking(c.Rules), false
+		}
+		out.Calls = append(out.Calls, Call{c.Name, rules})
+		if parts {
+			parted = append(parted, i)
+		}
+	}
+	slices.SortStableFunc(parted, func(a, b int) int { return len(out.Calls[a].Rules) - len(out.Calls[b].Rules) })
+	sum := 0
+	for _, i := range parted {
+		if sum += len(out.Calls[i].Rules); sum > maxWatched {
+			out.Calls[i].Rules = asking(p.Calls[i].Rules)
+		}
 	}
 	return out, nil
 }
 
-// watched gives the rules of a call: those that permit ask, but where quiet permits.
-func watched(rules []Rule, quiet side) []Rule {
+// same tells whether rules permit what p permits of a call, as far as [Subset] can tell: who loads the filter will ask it.
+func same(p Profile, name string, rules []Rule) bool {
+	a, b := p, p
+	a.Calls, b.Calls = []Call{{name, rules}}, []Call{p.Call(name)}
+	wide, _ := Subset(a, b)
+	narrow, _ := Subset(b, a)
+	return wide && narrow
+}
+
+// watched gives the rules of a call: those that permit ask, but where quiet permits. parts tells that some do and some do not.
+func watched(rules []Rule, quiet side) (_ []Rule, parts bool) {
 	v, whole := quiet.whole()
 	switch {
 	case whole && v.Action.Permits():
-		return rules
+		return rules, false
 	case whole, quiet.def.Action.Permits(): // the rest of a default that permits is not worth its rules
-		return asking(rules)
+		return asking(rules), false
 	}
 	var out []Rule
 	for _, r := range rules {
@@ -45,30 +73,40 @@ func watched(rules []Rule, quiet side) []Rule {
 			out = append(out, r)
 			continue
 		}
-		loud := [][]Cond{r.Conds}
-		for _, q := range quiet.permits() {
-			for _, conds := range meet(r.Conds, q.Conds) {
-				out = append(out, Rule{conds, r.Verdict})
-			}
-			var next [][]Cond
-			for _, l := range loud {
-				next = append(next, subtract(l, q.Conds)...)
-			}
-			if loud = next; len(loud) > maxWatched {
-				return asking(rules)
-			}
+		pieces, ok := parted(r, quiet.permits())
+		if !ok {
+			return asking(rules), false
 		}
-		for _, conds := range loud {
-			out = append(out, Rule{conds, Verdict{Action: Notify}})
-		}
+		out = append(out, pieces...)
 	}
 	if miscompiled(out) {
 		out = withoutRanges(out)
 	}
-	if len(out) > maxWatched {
-		return asking(rules)
+	if len(out) > maxRules {
+		return asking(rules), false
 	}
-	return absorb(out)
+	return absorb(out), true
+}
+
+// parted are the rules for what r permits: its own verdict where one of quiet does, too, and Notify elsewhere.
+func parted(r Rule, quiet []Rule) (out []Rule, ok bool) {
+	loud := [][]Cond{r.Conds}
+	for _, q := range quiet {
+		for _, conds := range meet(r.Conds, q.Conds) {
+			out = append(out, Rule{conds, r.Verdict})
+		}
+		var next [][]Cond
+		for _, l := range loud {
+			next = append(next, subtract(l, q.Conds)...)
+		}
+		if loud = next; len(loud) > maxRules {
+			return nil, false
+		}
+	}
+	for _, conds := range loud {
+		out = append(out, Rule{conds, Verdict{Action: Notify}})
+	}
+	return out, true
 }
 
 // asking gives the rules with Notify in the place of every verdict that permits.

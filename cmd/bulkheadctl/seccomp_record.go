@@ -44,6 +44,8 @@ func seccompRecordCommand() *cli.Command {
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the recording (default: the container's ID)"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the recording to `FILE`, which may not be there (default: a new one in " + recordingsDir + ")"},
 			&cli.StringFlag{Name: "recorder", Value: "auto", Usage: "auto, bpf or notify"},
+			&cli.StringSliceFlag{Name: "known", Usage: "recorder notify: let pass unseen, and so faster, what the recording `FILE` has; may be repeated"},
+			&cli.BoolFlag{Name: "direct", Usage: "recorder notify: run the command as this user, without a container (default: when not root)"},
 			&cli.DurationFlag{Name: "duration", Usage: "end the recording of a container that already runs after `TIME`, such as 30s or 5m"},
 			&cli.StringFlag{Name: "bundle", Usage: "run the bundle in `DIR` and record it"},
 			&cli.StringFlag{Name: "profile", Usage: "hardening profile `NAME` of a bundle or command"},
@@ -60,10 +62,13 @@ func seccompRecord(ctx *cli.Context) error {
 	if ctx.Duration("duration") < 0 {
 		return fmt.Errorf("read --duration: got %s, want a positive time", ctx.Duration("duration"))
 	}
+	command := ctx.NArg() > 0 && behindDashes(os.Args, ctx.NArg())
 	switch {
+	case (command || ctx.String("bundle") != "") && byNotification(ctx):
+		return recordNotified(ctx)
 	case ctx.String("bundle") != "":
 		return recordBundle(ctx)
-	case ctx.NArg() > 0 && behindDashes(os.Args, ctx.NArg()):
+	case command:
 		return recordCommand(ctx)
 	case ctx.NArg() == 1:
 		return recordContainer(ctx)

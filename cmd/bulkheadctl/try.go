@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -95,14 +96,17 @@ type sandbox struct {
 	profile  profiles.Profile
 	flag     string   // --profile as given
 	record   []string // the runtime's options for a recording
+	filter   *specs.LinuxSeccomp
 }
 
-func newSandbox(ctx *cli.Context) (*sandbox, error) {
+func newSandbox(ctx *cli.Context) (*sandbox, error) { return newSandboxOf(ctx, ctx.Args().Slice()) }
+
+func newSandboxOf(ctx *cli.Context, args []string) (*sandbox, error) {
 	cfg, err := loadConfig()
 	if err != nil {
 		return nil, err
 	}
-	s := &sandbox{args: ctx.Args().Slice(), rw: ctx.Bool("rw"), flag: ctx.String("profile")}
+	s := &sandbox{args: args, rw: ctx.Bool("rw"), flag: ctx.String("profile")}
 	name, err := profiles.Select(s.flag, "bulkhead", cfg)
 	if err != nil {
 		return nil, err

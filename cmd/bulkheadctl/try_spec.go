@@ -41,6 +41,7 @@ func (s *sandbox) spec(id string, binds []specs.Mount) *specs.Spec {
 				{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace},
 				{Type: specs.MountNamespace}, {Type: specs.CgroupNamespace},
 			},
+			Seccomp:   s.filter,
 			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
 		},
 		Annotations: map[string]string{"dev.bulkhead.try": id},

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	libseccomp "github.com/seccomp/libseccomp-golang"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/runtime/container"
+	"github.com/bulkhead-runtime/bulkhead/seccomp"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/compile"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/notify"
+)
+
+// launcherCommand is what this program is between a filter and a command. It is no command for people.
+func launcherCommand() *cli.Command {
+	return &cli.Command{
+		Name: notify.LauncherWord, Usage: "load a filter and become a command", Hidden: true,
+		Action: withArgs(0, 0, func(*cli.Context) error { return notify.LaunchMain() }),
+	}
+}
+
+// A workload is what record and verify run: a bundle, a command in the sandbox of try, or a command of the caller's own.
+type workload struct {
+	bundle, id string
+	args       []string // the command
+	direct     bool     // without a container
+	profile    profiles.Profile
+	ceiling    *specs.LinuxSeccomp // of the hardening profile
+	options    []string            // of the runtime
+	ctx        *cli.Context
+}
+
+// newWorkload reads the command line behind the first skip arguments.
+func newWorkload(ctx *cli.Context, skip int) (*workload, error) {
+	w := &workload{bundle: ctx.String("bundle"), ctx: ctx, direct: ctx.Bool("direct") || os.Geteuid() != 0}
+	rest := ctx.Args().Slice()[skip:]
+	switch {
+	case w.bundle != "" && len(rest) <= 1:
+		if os.Geteuid() != 0 || ctx.Bool("direct") {
+			return nil, errors.New("run bundle: bulkhead gives each container its own range of user IDs, which only root can do; run it with sudo, without --direct")
+		}
+		w.id = fmt.Sprintf("watched-%d", os.Getpid())
+		if len(rest) == 1 {
+			w.id = rest[0]
+		}
+	case w.bundle == "" && len(rest) > 0 && behindDashes(os.Args, len(rest)):
+		w.args = rest
+	default:
+		return nil, fmt.Errorf("read arguments of %s: want --bundle, or -- and a command, see bulkheadctl %s --help", ctx.Command.FullName(), ctx.Command.FullName())
+	}
+	for _, name := range []string{"root", "profile"} {
+		if ctx.String(name) != "" && (name == "root" || w.bundle != "") {
+			w.options = append(w.options, "--"+name, ctx.String(name))
+		}
+	}
+	return w, w.harden()
+}
+
+// harden reads the hardening profile as the runtime will.
+func (w *workload) harden() error {
+	cfg, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	name, err := profiles.Select(w.ctx.String("profile"), "bulkhead", cfg)
+	if err != nil {
+		return err
+	}
+	if w.profile, err = profiles.Load(name, cfg.ProfilesDir); err != nil {
+		return err
+	}
+	w.ceiling, err = denialsCeiling(w.profile.Seccomp.Profile)
+	return err
+}
+
+// command is what is run, for reports.
+func (w *workload) command() []string {
+	if w.bundle != "" {
+		return []string{w.bundle}
+	}
+	return w.args
+}
+
+// watch runs the workload with a judge asked about what quiet does not permit. In a container it is the bundle's profile, or filter in
+// its place, that is narrowed by the hardening profile first; without one, filter is it.
+func (w *workload) watch(filter *specs.LinuxSeccomp, quiet seccomp.Profile, j notify.Judge) (int, error) {
+	if !w.direct {
+		return watchContainer(quiet, j, func(options []string) (int, error) { return w.contain(filter, options) })
+	}
+	p, err := hardenedFilter(filter, w.ceiling)
+	if err != nil {
+		return 1, err
+	}
+	if p, err = seccomp.Watch(p, quiet); err != nil {
+		return 1, err
+	}
+	program, err := filterProgram(p)
+	if err != nil {
+		return 1, err
+	}
+	return watchCommand(w.args, program, j)
+}
+
+// hardenedFilter is what the rules would make of a filter; nil is the ceiling's own.
+func hardenedFilter(filter, ceiling *specs.LinuxSeccomp) (seccomp.Profile, error) {
+	most, err := seccomp.FromOCI(ceiling, runtime.GOARCH)
+	if err != nil {
+		return most, err
+	}
+	asked := most
+	if filter != nil {
+		if asked, err = seccomp.FromOCI(filter, runtime.GOARCH); err != nil {
+			return asked, err
+		}
+	}
+	out, _ := seccomp.Intersect(asked, most)
+	return out, nil
+}
+
+// filterProgram compiles a profile as libcontainer does, and proves that the program is the profile.
+func filterProgram(p seccomp.Profile) ([]bpf.RawInstruction, error) {
+	arch, err := libseccomp.GetNativeArch()
+	if err != nil {
+		return nil, fmt.Errorf("compile seccomp profile: %w", err)
+	}
+	program, err := compile.Program(p.ToOCI(), arch)
+	if err != nil {
+		return nil, err
+	}
+	return program, compile.VerifyProgram(p, program)
+}
+
+// contain runs the workload in a container of bulkhead. filter replaces that of its bundle, unless it is nil.
+func (w *workload) contain(filter *specs.LinuxSeccomp, options []string) (int, error) {
+	binary, err := runtimeBinary("")
+	if err != nil {
+		return 1, err
+	}
+	options = append(options, w.options...)
+	if w.bundle == "" {
+		s, err := newSandboxOf(w.ctx, w.args)
+		if err != nil {
+			return 1, err
+		}
+		s.record, s.filter = options, filter
+		return statusOf(s.runAndRemove(binary))
+	}
+	dir := w.bundle
+	if filter != nil {
+		if dir, err = copyBundle(w.bundle, filter); err != nil {
+			return 1, err
+		}
+		defer os.RemoveAll(dir)
+	}
+	return runBundle(binary, append(options, "run", "--bundle", dir, w.id))
+}
+
+// statusOf takes the command's status out of an error that is nothing else.
+func statusOf(err error) (int, error) {
+	var status *statusError
+	if errors.As(err, &status) {
+		return status.status, status.err
+	}
+	if err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
+
+// runBundle has the runtime run something and hands signals on.
+func runBundle(binary string, args []string) (int, error) {
+	cmd := exec.Command(binary, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	signals := catchSignals()
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return 1, fmt.Errorf("run %s: %w", binary, err)
+	}
+	go pass(signals, cmd.Process)
+	return exitStatus(cmd.Wait())
+}
+
+func catchSignals() chan os.Signal {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP)
+	return signals
+}
+
+// exitStatus is a command's status as shells tell it: 128 and the signal, when one ended it.
+func exitStatus(err error) (int, error) {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		if err != nil {
+			return 1, fmt.Errorf("wait for command: %w", err)
+		}
+		return 0, nil
+	}
+	if st, ok := exit.Sys().(unix.WaitStatus); ok && st.Signaled() {
+		return 128 + int(st.Signal()), nil
+	}
+	return exit.ExitCode(), nil
+}
+
+// watchContainer runs something with the runtime's options for a listener, and serves all listeners until it has ended.
+func watchContainer(quiet seccomp.Profile, j notify.Judge, run func(options []string) (int, error)) (status int, err error) {
+	dir, err := os.MkdirTemp("", "bulkhead-watch-")
+	if err != nil {
+		return 1, fmt.Errorf("make directory of the listener: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	watch := container.Watch{Socket: filepath.Join(dir, "listener.sock"), Quiet: quiet.ToOCI()}
+	text, err := json.Marshal(watch)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "watch.json"), text, 0o600)
+	}
+	if err != nil {
+		return 1, fmt.Errorf("write watch: %w", err)
+	}
+	socket, err := notify.NewSocket(watch.Socket)
+	if err != nil {
+		return 1, err
+	}
+	s := &listeners{socket: socket, judge: j}
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.accept() }()
+	status, err = run([]string{"--seccomp-watch", filepath.Join(dir, "watch.json")})
+	return status, errors.Join(err, socket.Close(), s.end(ended))
+}
+
+// listeners are those of one container.
+type listeners struct {
+	socket *notify.Socket
+	judge  notify.Judge
+
+	mu      sync.Mutex
+	serving []*notify.Listener
+	errs    []error
+	group   sync.WaitGroup
+}
+
+func (s *listeners) accept() {
+	for {
+		l, _, err := s.socket.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		s.mu.Lock()
+		if err != nil {
+			s.errs = append(s.errs, err)
+		} else {
+			s.serving = append(s.serving, l)
+			s.group.Go(func() {
+				if err := l.Serve(s.judge); err != nil {
+					s.mu.Lock()
+					s.errs = append(s.errs, err)
+					s.mu.Unlock()
+				}
+			})
+		}
+		s.mu.Unlock()
+	}
+}
+
+// end waits for the listeners. The container is gone, and with it the last process under each filter.
+func (s *listeners) end(accepted <-chan struct{}) error {
+	<-accepted
+	s.group.Wait()
+	return errors.Join(s.errs...)
+}
+
+// watchCommand runs a command of this user's under a program that notifies, until the last process that has it ends. A signal
+// goes to the command; when only others are left, it ends the watching, and they get ENOSYS from then on.
+func watchCommand(args []string, program []bpf.RawInstruction, j notify.Judge) (int, error) {
+	signals := catchSignals()
+	defer signal.Stop(signals)
+	launch, err := notify.Prepare(args, os.Environ(), nil)
+	if err != nil {
+		return 1, err
+	}
+	listener, served, err := launch.Go(program, j)
+	if err != nil {
+		return 1, err
+	}
+	waited := make(chan error, 1)
+	go func() { waited <- launch.Cmd.Wait() }()
+	status, running := 0, true
+	for {
+		select {
+		case sig := <-signals:
+			switch {
+			case !running:
+				return status, errors.Join(listener.Stop(), <-served)
+			case (sig == unix.SIGINT || sig == unix.SIGQUIT) && isTerminal(os.Stdin):
+			default:
+				_ = launch.Cmd.Process.Signal(sig)
+			}
+		case err := <-waited:
+			running, waited = false, nil
+			if status, err = exitStatus(err); err != nil {
+				return status, errors.Join(err, listener.Stop(), <-served)
+			}
+		case err := <-served:
+			served = nil
+			if running {
+				if err != nil {
+					_ = launch.Cmd.Process.Kill() // nobody answers it any more
+				}
+				status, _ = exitStatus(<-waited)
+			}
+			return status, err
+		}
+	}
+}
