@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -18,7 +19,10 @@ a backup is left beside it. Running it again changes nothing.
 
 With --profile NAME a second runtime, bulkhead-NAME, is added. It is a link to the program beside the program: the name
 that it is called by selects the profile. (runtimeArgs would do too, but the daemon then puts a shell script between itself
-and the runtime, on a file system that may be mounted noexec, and containerd's BinaryName takes no arguments at all.)`
+and the runtime, on a file system that may be mounted noexec, and containerd's BinaryName takes no arguments at all.)
+
+With --recorder a runtime bulkhead-record is added in the same way (bulkhead-record-NAME with --profile NAME). Its containers are
+hardened as always, and their system calls recorded: see bulkheadctl seccomp record.`
 
 func installCommand() *cli.Command {
 	return &cli.Command{
@@ -28,6 +32,7 @@ func installCommand() *cli.Command {
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "default", Usage: "make it the runtime of every container that names none"},
 				&cli.StringFlag{Name: "profile", Usage: "add a second runtime that has the hardening profile `NAME`"},
+				&cli.BoolFlag{Name: "recorder", Usage: "add a runtime that records the system calls of its containers"},
 				&cli.StringFlag{Name: "name", Value: "bulkhead", Usage: "`NAME` of the runtime for Docker"},
 				&cli.StringFlag{Name: "binary", Usage: "`PATH` of the runtime (default: bulkhead beside this program, or in PATH)"},
 				configFlag(), dryRunFlag(),
@@ -64,13 +69,16 @@ func dryRunFlag() cli.Flag {
 var runtimeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`).MatchString
 
 // installPlan turns flags into what has to be registered, and the links that have to be there.
-func installPlan(binary, name, profile string, makeDefault bool) (registration, error) {
+func installPlan(binary, name, profile string, makeDefault, recorder bool) (registration, error) {
 	r := registration{Names: []string{name}, Paths: map[string]string{name: binary}}
 	if !runtimeName(name) {
 		return r, fmt.Errorf("read --name: %q is no name for a runtime", name)
 	}
 	if name == "runc" || name == "io.containerd.runc.v2" {
 		return r, fmt.Errorf("read --name: Docker keeps %q for itself", name)
+	}
+	if profile == "record" || strings.HasPrefix(profile, "record-") {
+		return r, fmt.Errorf("read --profile: a program called bulkhead-%s records its containers; give the profile another name", profile)
 	}
 	last := name
 	if profile != "" {
@@ -80,6 +88,14 @@ func installPlan(binary, name, profile string, makeDefault bool) (registration, 
 	}
 	if makeDefault {
 		r.Default = last
+	}
+	if recorder {
+		suffix := "-record"
+		if profile != "" {
+			suffix += "-" + profile
+		}
+		r.Names = append(r.Names, name+suffix)
+		r.Paths[name+suffix] = filepath.Join(filepath.Dir(binary), "bulkhead"+suffix)
 	}
 	return r, nil
 }
@@ -93,7 +109,7 @@ func installDocker(ctx *cli.Context) error {
 	if err := knownProfile(profile); err != nil {
 		return err
 	}
-	plan, err := installPlan(binary, ctx.String("name"), profile, ctx.Bool("default"))
+	plan, err := installPlan(binary, ctx.String("name"), profile, ctx.Bool("default"), ctx.Bool("recorder"))
 	if err != nil {
 		return err
 	}
@@ -113,8 +129,8 @@ func installDocker(ctx *cli.Context) error {
 		_, err := w.Write(text)
 		return err
 	}
-	if profile != "" {
-		if err := linkProfile(w, binary, plan.Paths[plan.Names[1]]); err != nil {
+	for _, name := range plan.Names[1:] {
+		if err := linkProfile(w, binary, plan.Paths[name]); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,10 @@ type recorderLayout struct {
 	storage field
 	// comm is the first byte of a task's name.
 	comm field
+	// ptrace is not 0 while a tracer has the task.
+	ptrace field
+	// pending are the signals that wait for the thread alone; a thread that is being killed has SIGKILL there.
+	pending field
 }
 
 func readRecorderLayout(types *btf.Spec, arch string) (recorderLayout, error) {
@@ -23,7 +27,13 @@ func readRecorderLayout(types *btf.Spec, arch string) (recorderLayout, error) {
 	if r.storage, err = findField(types, "task_struct.bpf_storage"); err != nil {
 		return recorderLayout{}, err
 	}
-	r.comm, err = findField(types, "task_struct.comm")
+	if r.comm, err = findField(types, "task_struct.comm"); err != nil {
+		return recorderLayout{}, err
+	}
+	if r.ptrace, err = findField(types, "task_struct.ptrace"); err != nil {
+		return recorderLayout{}, err
+	}
+	r.pending, err = findField(types, "task_struct.pending.signal.sig[0]")
 	return r, err
 }
 
@@ -45,7 +55,7 @@ const x32Bit = 0x40000000
 // initComm begins the name of a process of libcontainer's on its way to the workload's execve, which replaces it.
 const initComm = "runc:[2:"
 
-// isInit jumps to label when the task in R6 has that name. The verifier lets an array be read by its elements only.
+// unlessInit jumps to label when the task in R6 has that name. The verifier lets an array be read by its elements only.
 func (l recorderLayout) unlessInit(label string) asm.Instructions {
 	var out asm.Instructions
 	for i, c := range []byte(initComm) {

@@ -25,6 +25,9 @@ const (
 	// ctx is R9.
 )
 
+// sigkillBit is SIGKILL in a sigset_t.
+const sigkillBit = 1 << 8
+
 // marked leaves the program for every task but the workload's, and has R0 point to what the task did last.
 func (p recorderProgram) marked() asm.Instructions {
 	return join(asm.Instructions{
@@ -47,11 +50,17 @@ func (p recorderProgram) enter() asm.Instructions {
 }
 
 // exit runs at sys_exit. An exit without an enter is a denied call (see the package's comment). The first exit of a thread that
-// was there before the recorder may end a call from before it, and does not count.
+// was there before the recorder may end a call from before it, and does not count. Nor does a call that did not run because a tracer
+// held its thread until it was killed: the filter had not been asked.
 func (p recorderProgram) exit() asm.Instructions {
 	return join(p.marked(), asm.Instructions{asm.LoadMem(nr, asm.R0, 0, asm.Word)}, setState(left), asm.Instructions{
 		asm.JNE.Imm(nr, left, "out"),
-		asm.LoadMem(asm.R1, ctx, 0, asm.DWord),
+		p.ptrace.load(asm.R1, task),
+		asm.JEq.Imm(asm.R1, 0, "denied"),
+		p.pending.load(asm.R1, task),
+		asm.And.Imm(asm.R1, sigkillBit),
+		asm.JNE.Imm(asm.R1, 0, "out"),
+		asm.LoadMem(asm.R1, ctx, 0, asm.DWord).WithSymbol("denied"),
 		p.number.load(nr, asm.R1),
 	}, p.count(true), end())
 }
