@@ -34,10 +34,19 @@ func writeRecord(w io.Writer, width int, rec *container.Record, status string) {
 		{"range", rangeText(rec.Range, rec.Leased)},
 		{"root", rec.RootHow},
 		{"verified", verified},
+		{"recorded", recordedText(rec.Recorder)},
 	})
 	writeWidened(w, width, rec.Policy.Profile.Widened)
 	writeGiven(w, width, rec.Spec)
 	writeChanges(w, width, rec.Changes)
+}
+
+// recordedText is empty for a container that is not recorded.
+func recordedText(r *container.Recorder) string {
+	if r == nil {
+		return ""
+	}
+	return "its system calls, in " + r.File
 }
 
 // writeJudgement explains a bundle.

@@ -96,6 +96,9 @@ func enterRecorder(stateDir string, e recorderEntry) (*recorderEntry, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of recorders: %w", err)
 	}
+	if _, err := recorders(stateDir); err != nil { // takes away what killed ones left
+		return nil, err
+	}
 	e.Start = processStart(e.PID)
 	e.path = filepath.Join(dir, fmt.Sprintf("%d.json", e.PID))
 	data, err := json.Marshal(e)
