@@ -10,16 +10,23 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
-// ociArchive writes the busybox root as an image in the OCI image layout (image-spec, image-layout.md), tagged busybox:1.
+// ociArchive writes the busybox root as an image, tagged busybox:1.
 func ociArchive(t testing.TB) string {
 	t.Helper()
 	layer, err := os.ReadFile(imageTar(t, "busybox"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ociImage(t, "docker.io/library/busybox:1", layer, map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": []string{"sh"}})
+}
+
+// ociImage writes an image of one layer in the OCI image layout (image-spec, image-layout.md).
+func ociImage(t testing.TB, name string, layer []byte, settings map[string]any) string {
+	t.Helper()
 	blobs := map[string][]byte{}
 	put := func(media string, data []byte) map[string]any {
 		sum := sha256.Sum256(data)
@@ -36,16 +43,17 @@ func ociArchive(t testing.TB) string {
 	}
 	root := put("application/vnd.oci.image.layer.v1.tar", layer)
 	config := put("application/vnd.oci.image.config.v1+json", encode(map[string]any{
-		"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": []string{"sh"}},
+		"architecture": runtime.GOARCH, "os": "linux", "config": settings,
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []any{root["digest"]}},
 	}))
 	manifest := put("application/vnd.oci.image.manifest.v1+json", encode(map[string]any{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": []any{root},
 	}))
-	manifest["annotations"] = map[string]string{"io.containerd.image.name": "docker.io/library/busybox:1", "org.opencontainers.image.ref.name": "1"}
+	_, tag, _ := strings.Cut(name, ":")
+	manifest["annotations"] = map[string]string{"io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag}
 	blobs["index.json"] = encode(map[string]any{"schemaVersion": 2, "manifests": []any{manifest}})
 	blobs["oci-layout"] = []byte(`{"imageLayoutVersion":"1.0.0"}`)
-	return writeTar(t, filepath.Join(t.TempDir(), "busybox.tar"), blobs)
+	return writeTar(t, filepath.Join(t.TempDir(), "image.tar"), blobs)
 }
 
 func writeTar(t testing.TB, path string, files map[string][]byte) string {
