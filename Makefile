@@ -35,9 +35,9 @@ build-deps:
 	@tools/install-deps build
 
 .PHONY: build
-build: build-deps ## build bin/bulkhead and bin/bulkheadctl (static)
+build: build-deps ## build the programs into bin/ (static)
 	@mkdir -p bin
-	$(go_build) -o bin/ ./cmd/bulkhead ./cmd/bulkheadctl
+	$(go_build) -o bin/ ./cmd/bulkhead ./cmd/bulkheadctl ./cmd/bulkhead-view
 
 .PHONY: run
 run: build ## build, then run a command in a hardened sandbox of this host's files (no engine, no image)
@@ -95,8 +95,8 @@ man: build-deps ## write the manual pages from the definitions of commands, rule
 .PHONY: release
 release: build-deps ## reproducible static binaries and their checksums in dist/
 	@rm -rf dist && mkdir -p dist
-	$(go_build) -o dist/ ./cmd/bulkhead ./cmd/bulkheadctl
-	@cd dist && for f in bulkhead bulkheadctl; do mv "$$f" "$$f-$(VERSION)-linux-$$($(GO) env GOARCH)"; done
+	$(go_build) -o dist/ ./cmd/bulkhead ./cmd/bulkheadctl ./cmd/bulkhead-view
+	@cd dist && for f in bulkhead bulkheadctl bulkhead-view; do mv "$$f" "$$f-$(VERSION)-linux-$$($(GO) env GOARCH)"; done
 	@cd dist && sha256sum bulkhead* >SHA256SUMS && cat SHA256SUMS
 
 PAGES = $(notdir $(wildcard man/*))
@@ -104,11 +104,12 @@ PAGES = $(notdir $(wildcard man/*))
 install: build ## install the programs and manual pages below PREFIX (/usr/local)
 	install -D -m 0755 bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
 	install -D -m 0755 bin/bulkheadctl $(DESTDIR)$(PREFIX)/bin/bulkheadctl
+	install -D -m 0755 bin/bulkhead-view $(DESTDIR)$(PREFIX)/bin/bulkhead-view
 	for page in $(PAGES); do install -D -m 0644 "man/$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
 
 .PHONY: uninstall
 uninstall: ## remove what install installed
-	rm -f $(DESTDIR)$(PREFIX)/bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkheadctl
+	rm -f $(DESTDIR)$(PREFIX)/bin/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkheadctl $(DESTDIR)$(PREFIX)/bin/bulkhead-view
 	for page in $(PAGES); do rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
 
 .PHONY: clean

@@ -24,12 +24,13 @@ var floors = []struct {
 	{3, []string{"cmd", "integration", "tools"}},
 	{2, []string{"runtime/container", "seccomp/record"}},
 	{1, []string{"runtime/harden"}},
-	{0, []string{"profiles", "seccomp", "userns", "cgroups", "runtime/bundle"}},
+	{0, []string{"profiles", "seccomp", "userns", "cgroups", "rootview", "runtime/bundle"}},
 }
 
 // sole names the packages that alone may import a module: one writer per kernel object.
 var sole = map[string][]string{
 	"github.com/opencontainers/runc/": {"runtime/container", "cmd/bulkhead"},
+	"github.com/hanwen/go-fuse/":      {"rootview/serve"},
 }
 
 // TestImportsPointDown parses the files itself: a test that runs `go list` is answered from the test cache and misses

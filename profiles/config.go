@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 )
 
 // ConfigPath is bulkhead's configuration file.
@@ -19,6 +20,10 @@ type Config struct {
 	// StateDir holds leases and what containers need while they exist. It must be on a file system that is empty after
 	// a boot, as the leases end then. Default: /run/bulkhead.
 	StateDir string `json:"stateDir"`
+	// RootView says when the engine gets a view of a running container's root, so that docker cp and docker export see what
+	// the container sees: "auto" where an engine's overlay is the root and the host can make one, "always" where it is
+	// the root and an error where none can be made, "off" never. Default: "auto".
+	RootView string `json:"rootView"`
 	// RefusalLog keeps the last refusals, since a refused container leaves nothing else.
 	RefusalLog RefusalLog `json:"refusalLog"`
 }
@@ -37,6 +42,7 @@ func DefaultConfig() Config {
 		Profile:     DefaultName,
 		ProfilesDir: "/etc/bulkhead/profiles.d",
 		StateDir:    "/run/bulkhead",
+		RootView:    "auto",
 		RefusalLog:  RefusalLog{MaxBytes: 1 << 20},
 	}
 	c.deriveLog()
@@ -91,6 +97,9 @@ func (c Config) validate() error {
 		if !cleanAbs(p.path) || p.path == "/" {
 			return problemf(p.at, "is %q, want an absolute path without \".\", \"..\" and double slashes", p.path)
 		}
+	}
+	if !slices.Contains([]string{"auto", "always", "off"}, c.RootView) {
+		return problemf("rootView", "is %q, want \"auto\", \"always\" or \"off\"", c.RootView)
 	}
 	if n := c.RefusalLog.MaxBytes; n < 4096 || n > 1<<30 {
 		return problemf("refusalLog.maxBytes", "is %d, want 4096 to %d", n, 1<<30)

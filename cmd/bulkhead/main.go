@@ -76,7 +76,7 @@ func fatal(err error) {
 }
 
 func newApp(inherited int) *cli.App {
-	r := &container.Runtime{Inherited: inherited, OwnMounts: ownMounts, Program: filepath.Base(os.Args[0])}
+	r := &container.Runtime{Inherited: inherited, OwnMounts: ownMounts, HostMounts: hostMounts(), Program: filepath.Base(os.Args[0])}
 	return &cli.App{
 		Name:        "bulkhead",
 		Usage:       "run containers, hardened whatever was asked",

@@ -10,6 +10,8 @@ package main
 
 // 1: this process has a mount namespace of its own. 0: it was not asked for. Negative: the errno of the kernel's refusal.
 int bulkhead_own_mounts;
+// The mount namespace that the caller is in, for what has to be seen there; -1 when there is no other.
+int bulkhead_host_mounts = -1;
 
 // A descriptor of the mount namespace that the caller is in, for the recorder of a recording runtime; else -1.
 int bulkhead_callers_mounts = -1;
@@ -45,6 +47,7 @@ __attribute__((constructor)) static void own_mounts(void) {
 		if (!strcmp(a, "create") || !strcmp(a, "run")) {
 			if (records(args, args + n))
 				bulkhead_callers_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+			bulkhead_host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 			bulkhead_own_mounts = unshare(CLONE_NEWNS) ? -errno : 1;
 			return;
 		}
@@ -56,6 +59,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 )
 
@@ -71,4 +75,12 @@ func ownMounts() error {
 		return fmt.Errorf("make a private mount namespace: %w", syscall.Errno(-n))
 	}
 	return errors.New("BUG: no private mount namespace was made")
+}
+
+// hostMounts is the mount namespace of the caller where this process has one of its own, and nil otherwise.
+func hostMounts() *os.File {
+	if C.bulkhead_host_mounts < 0 {
+		return nil
+	}
+	return os.NewFile(uintptr(C.bulkhead_host_mounts), "/proc/self/ns/mnt")
 }

@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
 
+	"github.com/bulkhead-runtime/bulkhead/rootview"
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
@@ -55,6 +56,7 @@ type creation struct {
 	mapping   func() (*os.File, error)
 	decision  func() ([]byte, error)
 	notify    *notifySocket
+	view      func() (*rootview.View, error) // being made, not yet answering
 
 	container *libcontainer.Container
 	process   *libcontainer.Process
@@ -270,6 +272,7 @@ func (c *creation) abandon(cause error) error {
 
 // close gives back what the process holds; the container needs none of it.
 func (c *creation) close() {
+	c.closeView()
 	if c.console != nil {
 		c.console.close()
 		c.console = nil

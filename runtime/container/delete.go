@@ -84,6 +84,9 @@ func (r *Runtime) destroy(dir string, rec *Holding, c *libcontainer.Container) e
 		return fmt.Errorf("delete %q: %w", rec.ID, err)
 	}
 	awaitRecorder(rec)
+	if err := r.removeView(rec); err != nil {
+		return fmt.Errorf("delete %q: %w", rec.ID, err)
+	}
 	if rec.WorkDir != "" {
 		if err := userns.RemoveWorkDir(rec.WorkDir); err != nil {
 			return fmt.Errorf("delete %q: %w", rec.ID, err)

@@ -57,6 +57,10 @@ type Holding struct {
 	InitStart uint64 `json:"initStart,omitempty"`
 	// WorkDir is the overlay work directory of our own beside the engine's upper directory, removed at delete.
 	WorkDir string `json:"workDir,omitempty"`
+	// View is the view of the root that lies over the engine's mount; nil where there is none. ViewError is why one that was
+	// wanted is not there.
+	View      *RootView `json:"view,omitempty"`
+	ViewError string    `json:"viewError,omitempty"`
 	// RootHow says how the root is shown through the range.
 	RootHow string `json:"rootHow,omitempty"`
 	// Cgroup names the container's cgroup once it is ours, so that a half-made container can be removed.

@@ -35,6 +35,8 @@ type Runtime struct {
 	Config profiles.Config
 	// OwnMounts tells whether this whole process has a mount namespace of its own, which create needs: nil, or why not.
 	OwnMounts func() error
+	// HostMounts is the caller's mount namespace where this process has one of its own; nil where it is in the caller's.
+	HostMounts *os.File
 	// Inherited is how many descriptors from 3 on the caller passed: see [Inherited].
 	Inherited int
 	// Record has the containers recorded; nil for none.

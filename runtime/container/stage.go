@@ -42,7 +42,13 @@ func (c *creation) stage() error {
 	launched := *c.hardened
 	root := *c.hardened.Root
 	launched.Root, launched.Mounts = &root, slices.Clone(c.hardened.Mounts)
+	if err := c.planView(); err != nil {
+		return err
+	}
 	if err := c.stageRoot(place, launched.Root, ns); err != nil {
+		return err
+	}
+	if err := c.makeView(launched.Root.Path); err != nil {
 		return err
 	}
 	for i := range launched.Mounts {
