@@ -76,6 +76,27 @@ func check(r *Recording) *flaw {
 			return f
 		}
 	}
+	return r.checkUnseen()
+}
+
+func (r *Recording) checkUnseen() *flaw {
+	for i, u := range r.Unseen {
+		path := fmt.Sprintf("unseen[%d]", i)
+		switch {
+		case !callName().MatchString(u.Name):
+			return &flaw{path + ".name", fmt.Sprintf("got %q, want the name of a system call", u.Name)}
+		case i > 0 && u.Name <= r.Unseen[i-1].Name:
+			return &flaw{path, fmt.Sprintf("%s stands behind %s: want them sorted by name, each once", u.Name, r.Unseen[i-1].Name)}
+		}
+		if f := r.checkNumber(path, Call{Name: u.Name, Number: u.Number}); f != nil {
+			return f
+		}
+		if u.Arguments != nil {
+			if f := checkArguments(path+".arguments", *u.Arguments); f != nil {
+				return f
+			}
+		}
+	}
 	return nil
 }
 

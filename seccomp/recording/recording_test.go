@@ -29,6 +29,7 @@ func full() *Recording {
 			}},
 			{Name: "write", Number: 4, Architecture: "SCMP_ARCH_X86", Seen: []Seen{{Startup, 1, at(0), at(0)}}},
 		},
+		Unseen: []Unseen{{Name: "close", Number: 3}, {Name: "futex", Number: 202, Arguments: &Arguments{Indices: []int{1}, Masks: []uint64{255}, Any: true}}},
 	}
 }
 
@@ -40,6 +41,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	empty := full()
+	empty.Unseen = nil
 	empty.Calls, empty.Ended, empty.Losses = nil, time.Time{}, Losses{Calls: 2, Combinations: 1, CutShort: true}
 	for _, r := range []*Recording{full(), empty} {
 		for _, write := range []func(string, *Recording) error{Write, WriteDurably} {
@@ -113,9 +115,9 @@ func TestParseFaults(t *testing.T) {
 		{`"architecture": "SCMP_ARCH_X86_64"`, `"architecture": "SCMP_ARCH_S390X"`, `15:18: architecture: got "SCMP_ARCH_S390X", want SCMP_ARCH_X86_64 or SCMP_ARCH_AARCH64`},
 		{`"started": "2026-01-02T15:04:05Z"`, `"started": "yesterday"`, `17:13: started: got "yesterday", want a time such as 2026-01-02T15:04:05Z`},
 		{`"started": "2026`, `"started": "2027`, `18:11: ended: it is before started`},
-		{`"losses": {}`, `"losses": {"cutShort": true}`, `118:25: losses.cutShort: it is true, but the recording has an end`},
-		{`"losses": {}`, `"losses": []`, `118:12: losses: got a list, want an object`},
-		{`"losses": {}`, `"losses": {"calls": -1}`, `118:22: losses.calls: got -1, want a whole number of at most 64 bits, not negative`},
+		{`"losses": {}`, `"losses": {"cutShort": true}`, `137:25: losses.cutShort: it is true, but the recording has an end`},
+		{`"losses": {}`, `"losses": []`, `137:12: losses: got a list, want an object`},
+		{`"losses": {}`, `"losses": {"calls": -1}`, `137:22: losses.calls: got -1, want a whole number of at most 64 bits, not negative`},
 		{`"name": "serving"`, `"name": "startup"`, `26:12: phases[1].name: got "startup", want "startup", then "serving"`},
 		{`"by": "listen"`, `"by": "luck"`, `28:10: phases[1].by: got "luck", want one of exec, listen, accept, mark, join`},
 		{`"number": 0`, `"number": 1`, `44:3: calls[1]: number 1 of SCMP_ARCH_X86_64 is write, got the name "read"`},
@@ -136,6 +138,10 @@ func TestParseFaults(t *testing.T) {
 		{"       6\n", "       16,2\n", `94:17: calls[2].arguments.values[1].values: got 4, want one for each of 3 indices`},
 		{"       2,\n       1,\n", "       2,\n       17,\n", `96:8: calls[2].arguments.values[1].values[1]: got 17, which has bits outside of the mask 15`},
 		{"       2,\n       1,\n", "       1,\n       0,\n", `93:6: calls[2].arguments.values[1]: it stands twice or behind a larger one`},
+		{`"name": "close"`, `"name": ""`, `120:12: unseen[0].name: got "", want the name of a system call`},
+		{`"name": "close"`, `"name": "gone"`, `119:3: unseen[0]: number 3 of SCMP_ARCH_X86_64 is close, got the name "gone"`},
+		{"\"name\": \"close\",\n   \"number\": 3", "\"name\": \"futex\",\n   \"number\": 202", `123:3: unseen[1]: futex stands behind futex: want them sorted by name, each once`},
+		{"     255\n", "     0\n", `131:6: unseen[1].arguments.masks[0]: got 0: no bit of the argument is recorded`},
 		{`"values": [`, `"any": true, "values": [`, `84:28: calls[2].arguments.values: there are some, but any is true`},
 	} {
 		bad := strings.Replace(string(text), c.old, c.new, 1)
