@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
@@ -48,6 +49,10 @@ type workload struct {
 func newWorkload(ctx *cli.Context, skip int) (*workload, error) {
 	w := &workload{bundle: ctx.String("bundle"), ctx: ctx, direct: ctx.Bool("direct") || os.Geteuid() != 0}
 	rest := ctx.Args().Slice()[skip:]
+	command := len(rest) > 0 && behindDashes(os.Args, len(rest))
+	if skip > 0 && len(rest) > 1 && rest[0] == "--" { // behind an argument it is left standing
+		rest, command = rest[1:], true
+	}
 	switch {
 	case w.bundle != "" && len(rest) <= 1:
 		if os.Geteuid() != 0 || ctx.Bool("direct") {
@@ -57,10 +62,10 @@ func newWorkload(ctx *cli.Context, skip int) (*workload, error) {
 		if len(rest) == 1 {
 			w.id = rest[0]
 		}
-	case w.bundle == "" && len(rest) > 0 && behindDashes(os.Args, len(rest)):
+	case w.bundle == "" && command:
 		w.args = rest
 	default:
-		return nil, fmt.Errorf("read arguments of %s: want --bundle, or -- and a command, see bulkheadctl %s --help", ctx.Command.FullName(), ctx.Command.FullName())
+		return nil, fmt.Errorf("read arguments of seccomp %s: want --bundle, or -- and a command, see bulkheadctl seccomp %s --help", ctx.Command.Name, ctx.Command.Name)
 	}
 	for _, name := range []string{"root", "profile"} {
 		if ctx.String(name) != "" && (name == "root" || w.bundle != "") {
@@ -209,7 +214,7 @@ func exitStatus(err error) (int, error) {
 		}
 		return 0, nil
 	}
-	if st, ok := exit.Sys().(unix.WaitStatus); ok && st.Signaled() {
+	if st, ok := exit.Sys().(syscall.WaitStatus); ok && st.Signaled() {
 		return 128 + int(st.Signal()), nil
 	}
 	return exit.ExitCode(), nil

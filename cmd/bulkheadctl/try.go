@@ -162,21 +162,8 @@ func parseSize(text string) (int64, error) {
 // run makes the bundle in dir, hands it to the runtime and waits for the command.
 func (s *sandbox) run(binary, dir string, signals chan os.Signal) (int, error) {
 	id := filepath.Base(dir)
-	r := hostRoot{from: "/", to: filepath.Join(dir, "rootfs")}
-	if err := r.make(); err != nil {
+	if err := s.makeBundle(dir, id); err != nil {
 		return 1, err
-	}
-	if s.demo {
-		if err := copyProgram(filepath.Join(r.to, demoProgram)); err != nil {
-			return 1, err
-		}
-	}
-	data, err := json.Marshal(s.spec(id, r.mounts))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600)
-	}
-	if err != nil {
-		return 1, fmt.Errorf("write bundle: %w", err)
 	}
 	args := slices.Clone(s.record)
 	if s.flag != "" {
@@ -188,7 +175,7 @@ func (s *sandbox) run(binary, dir string, signals chan os.Signal) (int, error) {
 		return 1, fmt.Errorf("run %s: %w", binary, err)
 	}
 	go pass(signals, cmd.Process)
-	err = cmd.Wait()
+	err := cmd.Wait()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
 		return exit.ExitCode(), nil
 	}
@@ -198,6 +185,26 @@ func (s *sandbox) run(binary, dir string, signals chan os.Signal) (int, error) {
 		return 1, fmt.Errorf("run %s: %w", binary, err)
 	}
 	return 0, nil
+}
+
+func (s *sandbox) makeBundle(dir, id string) error {
+	r := hostRoot{from: "/", to: filepath.Join(dir, "rootfs")}
+	if err := r.make(); err != nil {
+		return err
+	}
+	if s.demo {
+		if err := copyProgram(filepath.Join(r.to, demoProgram)); err != nil {
+			return err
+		}
+	}
+	data, err := json.Marshal(s.spec(id, r.mounts))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("write bundle: %w", err)
+	}
+	return nil
 }
 
 // pass hands signals on to the runtime, which hands them to the command. Those of the keyboard have reached it already.

@@ -25,12 +25,15 @@ type Notification struct {
 	Args [6]uint64
 }
 
-// An Answer to a notification.
+// An Answer to a notification. The zero Answer lets the call run.
 type Answer struct {
-	// Errno is what the call returns instead of running; 0 lets it run.
+	// Deny has the call return Errno instead of running; Errno 0 is success for a call that did nothing, as with a filter's.
+	Deny  bool
 	Errno unix.Errno
-	// Kill ends the process that made the call. Errno should be set, too: the call must not run.
+	// Kill ends the process that made the call, before Deny answers it.
 	Kill bool
+
+	row *rowKey // for the judge's Done
 }
 
 // notif and response are struct seccomp_notif and seccomp_notif_resp of linux/seccomp.h.
@@ -89,8 +92,11 @@ func receive(fd int) (Notification, error) {
 }
 
 func send(fd int, n Notification, a Answer) error {
-	r := response{id: n.id, err: -int32(a.Errno)} //nolint:gosec // an errno
-	if a.Errno == 0 {
+	r := response{id: n.id}
+	if a.Deny {
+		r.err = -int32(a.Errno) //nolint:gosec // an errno
+	}
+	if !a.Deny {
 		r.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
 	}
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&r))
