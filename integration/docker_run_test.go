@@ -102,7 +102,7 @@ rm /etc/group && mkdir /opt && mv /etc/passwd /opt/ && ls /opt`)
 	{"run/engine-files", false, func(t *testing.T, d *docker) {
 		out := d.run(t, "--add-host", "db:10.9.8.7", "--dns", "10.1.2.3", "--hostname", "web1", "busybox", "sh", "-c", `
 stat -c %u:%g /etc/hosts /etc/resolv.conf /etc/hostname
-grep -o '10.9.8.7.*db' /etc/hosts; grep nameserver /etc/resolv.conf; cat /etc/hostname
+grep -o '10.9.8.7.*db' /etc/hosts; grep ^nameserver /etc/resolv.conf; cat /etc/hostname
 echo '10.0.0.1 other' >>/etc/hosts && tail -1 /etc/hosts; echo search example >>/etc/resolv.conf && tail -1 /etc/resolv.conf`)
 		equal(t, "engine files", out, "0:0\n0:0\n0:0\n10.9.8.7\tdb\nnameserver 10.1.2.3\nweb1\n10.0.0.1 other\nsearch example")
 	}},

@@ -14,25 +14,50 @@ type scenario struct {
 	run      func(*testing.T, *docker)
 }
 
-// TestDocker runs every scenario under every runtime that it is meant for.
+// scenarios is the one list that every Docker is tried with.
+func scenarios() []scenario {
+	return slices.Concat(runScenarios, execScenarios, fileScenarios, networkScenarios, lifecycleScenarios,
+		limitScenarios, refusalScenarios, grantScenarios, serviceScenarios)
+}
+
+// TestDocker runs every scenario on this host's Docker, under every runtime that it is meant for.
 func TestDocker(t *testing.T) {
 	requireRoot(t)
 	requireProgram(t, "dockerd", "ip", "iptables", "nsenter", "busybox", "debootstrap")
-	scenarios := slices.Concat(runScenarios, execScenarios, fileScenarios, networkScenarios, lifecycleScenarios,
-		limitScenarios, refusalScenarios, grantScenarios, serviceScenarios)
 	for _, runtime := range runtimes() {
-		t.Run(runtime, func(t *testing.T) {
-			d := dockerWith(t, runtime)
-			d.image(t, "busybox")
-			for _, s := range scenarios {
-				if s.hardened && runtime != "bulkhead" {
-					continue
+		t.Run(runtime, func(t *testing.T) { dockerWith(t, runtime).runScenarios(t) })
+	}
+}
+
+// TestDockerEngines runs every scenario on other versions of Docker.
+func TestDockerEngines(t *testing.T) {
+	requireRoot(t)
+	requireProgram(t, "ip", "nsenter", "busybox", "debootstrap")
+	for _, e := range otherEngines {
+		t.Run(e.name, func(t *testing.T) {
+			d := e.startDockerd(t, nil)
+			t.Cleanup(func() {
+				if err := d.close(); err != nil {
+					t.Error(err)
 				}
-				t.Run(s.name, func(t *testing.T) {
-					t.Parallel()
-					s.run(t, d)
-				})
+			})
+			for _, runtime := range runtimes() {
+				t.Run(runtime, func(t *testing.T) { (&docker{dockerd: d, runtime: runtime}).runScenarios(t) })
 			}
+		})
+	}
+}
+
+func (d *docker) runScenarios(t *testing.T) {
+	d.logEngine(t)
+	d.image(t, "busybox")
+	for _, s := range scenarios() {
+		if s.hardened && d.runtime != "bulkhead" {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			s.run(t, d)
 		})
 	}
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,9 @@ import (
 // A dockerd is a Docker daemon of our own that knows all runtimes of the test.
 type dockerd struct {
 	*daemon
+	engine *engine
+	// serve is the daemon's command line.
+	serve  []string
 	client string
 	images sync.Mutex
 	loaded map[string]bool
@@ -45,21 +49,42 @@ func dockerWith(t testing.TB, runtime string) *docker {
 	return &docker{dockerd: sharedDockerd.d, runtime: runtime}
 }
 
-// startDockerd starts a daemon. Keys in settings replace those of the usual configuration (daemon.json).
+// startDockerd starts this host's Docker. Keys in settings replace those of the usual configuration (daemon.json).
 func startDockerd(t testing.TB, settings map[string]any) *dockerd {
 	t.Helper()
-	d := &dockerd{daemon: newDaemonDir(t), client: dockerClient(t), loaded: map[string]bool{}}
+	return hostEngine.startDockerd(t, settings)
+}
+
+func (e *engine) startDockerd(t testing.TB, settings map[string]any) *dockerd {
+	t.Helper()
+	setup := e.setup(t)
+	d := e.newDockerd(t, settings)
+	d.start(t, setup, d.serve...)
+	if err := d.ready(); err != nil {
+		_ = d.stop()
+		t.Fatalf("start dockerd: %v", err)
+	}
+	return d
+}
+
+// newDockerd writes the configuration of a daemon that is to be started.
+func (e *engine) newDockerd(t testing.TB, settings map[string]any) *dockerd {
+	t.Helper()
+	program, runtimes := e.program(t), runtimeTable(t)
+	d := &dockerd{daemon: newDaemonDir(t), engine: e, client: "docker", loaded: map[string]bool{}}
+	if e.suite == "" {
+		d.client = dockerClient(t)
+	}
 	config := map[string]any{
 		"data-root": d.dir + "/lib", "exec-root": d.dir + "/run", "pidfile": d.dir + "/pid",
-		"hosts": []string{"unix://" + d.socket(), "unix:///run/docker.sock"}, "storage-driver": "overlay2",
+		"hosts":         []string{"unix://" + d.socket(), "unix:///run/docker.sock"},
 		"cgroup-parent": d.cgroup, "exec-opts": []string{"native.cgroupdriver=cgroupfs"},
-		"runtimes": runtimeTable(t), "shutdown-timeout": 5, "debug": true,
+		"runtimes": runtimes, "shutdown-timeout": 5, "debug": true,
 		// A range of its own: the host's network may use the default ones.
 		"bip": "10.201.0.1/24", "default-address-pools": []map[string]any{{"base": "10.202.0.0/16", "size": 24}},
 	}
-	for k, v := range settings {
-		config[k] = v
-	}
+	maps.Copy(config, e.settings)
+	maps.Copy(config, settings)
 	data, err := json.Marshal(config)
 	if err == nil {
 		err = os.WriteFile(d.dir+"/daemon.json", data, 0o600)
@@ -67,11 +92,7 @@ func startDockerd(t testing.TB, settings map[string]any) *dockerd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.start(t, dockerSetup, "dockerd", "--config-file", d.dir+"/daemon.json")
-	if err := d.ready(); err != nil {
-		_ = d.stop()
-		t.Fatalf("start dockerd: %v", err)
-	}
+	d.serve = []string{program, "--config-file", d.dir + "/daemon.json"}
 	return d
 }
 
@@ -129,7 +150,7 @@ func (d *dockerd) socket() string { return d.dir + "/d.sock" }
 
 // command is the Docker client, talking to this daemon with no configuration of the user's.
 func (d *dockerd) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(d.client, args...)
+	cmd := d.inside(d.client, args...)
 	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+d.socket(), "DOCKER_CONFIG="+d.dir+"/client", "DOCKER_CONTEXT=",
 		"DOCKER_BUILDKIT=0", "DOCKER_CLI_HINTS=false")
 	return cmd
