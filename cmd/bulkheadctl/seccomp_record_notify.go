@@ -60,7 +60,8 @@ func recordNotified(ctx *cli.Context) error {
 	fmt.Fprintf(ctx.App.ErrWriter, "recording into %s\n", f.file)
 	status, err := w.watch(nil, quiet, f.recorder)
 	if err = errors.Join(err, f.finish()); err == nil {
-		err = sayRecorded(ctx.App.ErrWriter, f.file)
+		fmt.Fprintf(ctx.App.ErrWriter, "%s: %s notified, %d let pass unseen; those that are denied do not reach this recorder\n",
+			f.file, count(len(f.rec.Calls), "system call"), len(f.rec.Unseen))
 	}
 	if err != nil || status != 0 {
 		return &statusError{max(status, 1), err}

@@ -296,6 +296,10 @@ func watchCommand(args []string, program []bpf.RawInstruction, j notify.Judge) (
 	if err != nil {
 		return 1, err
 	}
+	// The command has this user's rights: it may neither trace this program nor take the listener from it (ptrace(2), pidfd_getfd(2)).
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return 1, errors.Join(fmt.Errorf("keep the command out of this program: %w", err), launch.Abandon())
+	}
 	listener, served, err := launch.Go(program, j)
 	if err != nil {
 		return 1, err
