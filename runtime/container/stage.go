@@ -31,7 +31,7 @@ func (c *creation) stage() error {
 	if err := os.MkdirAll(filepath.Join(place, "rootfs"), 0o700); err != nil {
 		return fmt.Errorf("make staging directory: %w", err)
 	}
-	if err := mountStage(place, c.rec.Range.Start); err != nil {
+	if err := mountStage(place, c.rec.Range); err != nil {
 		return err
 	}
 	ns, err := c.mappingNamespace()
@@ -78,9 +78,13 @@ func (r *Runtime) enterPrivateMounts() error {
 }
 
 // mountStage mounts a small tmpfs at place. It is 0710 with the range's first ID as its group: the container's root walks
-// through it, no other user of the host does.
-func mountStage(place string, gid uint32) error {
-	data := "mode=0710,size=1m,nr_inodes=16k,gid=" + strconv.FormatUint(uint64(gid), 10)
+// through it, no other user of the host does. Who is root in a user namespace that the caller brought is the caller's
+// affair, so then everybody may walk through; there is nobody else in this mount namespace.
+func mountStage(place string, r userns.Range) error {
+	data := "size=1m,nr_inodes=16k,mode=0711"
+	if r.Size > 0 {
+		data = "size=1m,nr_inodes=16k,mode=0710,gid=" + strconv.FormatUint(uint64(r.Start), 10)
+	}
 	if err := unix.Mount("bulkhead", place, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, data); err != nil {
 		return fmt.Errorf("mount staging tmpfs at %q: %w", place, err)
 	}
@@ -204,7 +208,7 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 		return err
 	}
 	defer mnt.Close()
-	if err := userns.SetAttr(mnt, mountAttrs(m.Options), 0, true); err != nil {
+	if err := setSourceAttrs(mnt, m.Options); err != nil {
 		return err
 	}
 	path := filepath.Join(place, strconv.Itoa(i))
@@ -247,25 +251,6 @@ func cloneSource(f *os.File, src bundle.Source, m *specs.Mount, ns *os.File, rec
 		return userns.Clone(f, nil, recursive)
 	}
 	return nil, fmt.Errorf("%w (needs one of ext4, xfs, btrfs, tmpfs)", err)
-}
-
-// mountAttrs is what of a mount's options becomes locked on the staged clone: even a libcontainer that forgot a flag
-// could then not clear it in the container's user namespace (mount_namespaces(7)).
-func mountAttrs(options []string) uint64 {
-	attrs := uint64(0)
-	for _, o := range options {
-		switch o {
-		case "ro", "rro":
-			attrs |= unix.MOUNT_ATTR_RDONLY
-		case "nosuid", "rnosuid":
-			attrs |= unix.MOUNT_ATTR_NOSUID
-		case "nodev", "rnodev":
-			attrs |= unix.MOUNT_ATTR_NODEV
-		case "noexec", "rnoexec":
-			attrs |= unix.MOUNT_ATTR_NOEXEC
-		}
-	}
-	return attrs
 }
 
 func makeTarget(path string, dir bool) error {
