@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -164,6 +163,8 @@ enable_unprivileged_icmp = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = "DIR/cni"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
 `
 
 const configVersion3 = `version = 3
@@ -199,15 +200,17 @@ func (d *containerd) inside(command ...string) *exec.Cmd {
 }
 
 // pauseArchive is the image of a pod's first container: a static program that waits, reaps, and ends when told to. It runs
-// as the user that Kubernetes' own image has.
+// as the user that Kubernetes' own image has. Beside it is a ping that any user can run, which busybox's is not.
 func pauseArchive(t testing.TB) string {
 	t.Helper()
 	requireProgram(t, "gcc")
 	dir := t.TempDir()
-	cmd := exec.Command("gcc", "-Os", "-static", "-o", dir+"/pause", "-xc", "-")
-	cmd.Stdin = bytes.NewReader([]byte(pauseProgram))
-	must(t, run(t, cmd))
-	must(t, run(t, exec.Command("tar", "-cf", dir+"/layer", "--owner=0", "--group=0", "-C", dir, "pause")))
+	for name, program := range map[string]string{"pause": pauseProgram, "ping": pingProgram} {
+		cmd := exec.Command("gcc", "-Os", "-static", "-o", dir+"/"+name, "-xc", "-")
+		cmd.Stdin = strings.NewReader(program)
+		must(t, run(t, cmd))
+	}
+	must(t, run(t, exec.Command("tar", "-cf", dir+"/layer", "--owner=0", "--group=0", "-C", dir, "pause", "ping")))
 	layer, err := os.ReadFile(dir + "/layer")
 	if err != nil {
 		t.Fatal(err)
@@ -224,5 +227,25 @@ static void end(int s) { (void)s; _exit(0); }
 int main(void) {
 	signal(SIGCHLD, reap); signal(SIGTERM, end); signal(SIGINT, end);
 	for (;;) pause();
+}
+`
+
+// icmp(7), "SOCK_DGRAM": what net.ipv4.ping_group_range allows.
+const pingProgram = `
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+int main(int argc, char **argv) {
+	struct icmphdr h = {.type = ICMP_ECHO}, answer = {0};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(argc > 1 ? argv[1] : "")};
+	struct timeval wait = {.tv_sec = 60};
+	int s = socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+	if (s < 0) { perror("socket"); return 1; }
+	if (setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) || sendto(s, &h, sizeof h, 0, (struct sockaddr *)&to, sizeof to) < 0) { perror("send"); return 2; }
+	if (recv(s, &answer, sizeof answer, 0) < 0) { perror("receive"); return 3; }
+	return answer.type == ICMP_ECHOREPLY ? 0 : 4;
 }
 `

@@ -105,7 +105,11 @@ func (c *creation) setNetworkParameters(linux *specs.Linux) error {
 			if !strings.HasPrefix(name, "net.") {
 				continue
 			}
-			if err := writeSysctl(name, linux.Sysctl[name]); err != nil {
+			value := linux.Sysctl[name]
+			if name == "net.ipv4.ping_group_range" {
+				value = hostGroups(value, linux.GIDMappings)
+			}
+			if err := writeSysctl(name, value); err != nil {
 				return err
 			}
 			delete(rest, name)
@@ -117,6 +121,22 @@ func (c *creation) setNetworkParameters(linux *specs.Linux) error {
 	}
 	linux.Sysctl = rest
 	return nil
+}
+
+// hostGroups puts a span of the container's group IDs into the host's: the kernel reads them as those of the process that
+// writes (user_namespaces(7)), which is this one. What is no span, or lies outside of the first extent, stays as it is: the rule
+// sysctl has fitted it, and "1 0" is nobody everywhere.
+func hostGroups(value string, mapping []specs.LinuxIDMapping) string {
+	var low, high uint32
+	if n, err := fmt.Sscan(value, &low, &high); n != 2 || err != nil || low > high {
+		return value
+	}
+	for _, m := range mapping {
+		if low >= m.ContainerID && high-m.ContainerID < m.Size {
+			return fmt.Sprintf("%d %d", m.HostID+low-m.ContainerID, m.HostID+high-m.ContainerID)
+		}
+	}
+	return value
 }
 
 // writeSysctl sets one parameter. In its name a dot separates and a slash belongs to a component, as the sysctl rule left
