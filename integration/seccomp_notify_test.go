@@ -93,7 +93,7 @@ func permitted(recs ...*recording.Recording) map[string]bool {
 	out := map[string]bool{}
 	for _, r := range recs {
 		for _, c := range r.Calls {
-			if c.Denied > 0 {
+			if c.Denied == c.Count() {
 				continue
 			}
 			out[c.Name] = true

@@ -94,9 +94,8 @@ func (l *Launch) Go(program []bpf.RawInstruction, j Judge) (*Listener, <-chan er
 }
 
 func (l *Launch) start(program []bpf.RawInstruction, j Judge) (*Listener, <-chan error, error) {
-	if err := l.conn.SetDeadline(time.Now().Add(launchTimeout)); err != nil {
-		return nil, nil, err
-	}
+	late := time.AfterFunc(launchTimeout, func() { _ = l.conn.CloseRead() })
+	defer late.Stop()
 	if err := json.NewEncoder(l.conn).Encode(plan{l.path, l.args, l.env, program, j != nil}); err != nil {
 		return nil, nil, fmt.Errorf("tell launcher: %w", err)
 	}

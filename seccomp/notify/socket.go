@@ -40,9 +40,8 @@ func (s *Socket) Accept() (*Listener, *specs.ContainerProcessState, error) {
 		return nil, nil, fmt.Errorf("accept seccomp listener: %w", err)
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(launchTimeout)); err != nil {
-		return nil, nil, fmt.Errorf("accept seccomp listener: %w", err)
-	}
+	late := time.AfterFunc(launchTimeout, func() { _ = c.CloseRead() })
+	defer late.Stop()
 	if err := checkPeer(c); err != nil {
 		return nil, nil, fmt.Errorf("accept seccomp listener: %w", err)
 	}
