@@ -38,7 +38,7 @@ func seccompCommand() *cli.Command {
 func seccompCommands() []*cli.Command {
 	return []*cli.Command{
 		seccompShowCommand(), seccompCheckCommand(), seccompDiffCommand(), seccompMergeCommand(), seccompIntersectCommand(), seccompStatCommand(), seccompAskCommand(), seccompCompileCommand(),
-		seccompDenialsCommand(), seccompVerifyCommand(), seccompRecordCommand(), seccompGenerateCommand(), seccompEvidenceCommand(), seccompMarkCommand(), seccompRecorderCommand(),
+		seccompDenialsCommand(), seccompVerifyCommand(), seccompRecordCommand(), seccompGenerateCommand(), seccompEvidenceCommand(), seccompCoverageCommand(), seccompMarkCommand(), seccompRecorderCommand(),
 	}
 }
 

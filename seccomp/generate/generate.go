@@ -148,8 +148,6 @@ func (w *wants) add(name string, s Source, lists [][]specs.LinuxSeccompArg) {
 	c.lists = append(c.lists, lists...)
 }
 
-func (w *wants) has(name string) bool { return w.calls[name] != nil }
-
 // named tells whether a profile can name a recorded call.
 func named(c recording.Call) bool { return c.Name != "" && syscalls.Known(c.Name) }
 
