@@ -107,7 +107,7 @@ func seccompVerify(ctx *cli.Context) error {
 	} else {
 		err = v.notified()
 	}
-	if err != nil && len(v.report.Runtime) > 0 {
+	if failed := (*notCreatedError)(nil); errors.As(err, &failed) && len(v.report.Runtime) > 0 {
 		return fmt.Errorf("%w (the profile denies calls that the runtime needs to start a container: %s)", err, strings.Join(v.report.Runtime, ", "))
 	}
 	if err != nil {
@@ -179,6 +179,18 @@ func flagsBehind(ctx *cli.Context) (*cli.Context, error) {
 	}
 	if err := errors.Join(given, set.Parse(rest)); err != nil {
 		return nil, fmt.Errorf("read arguments of seccomp verify: %w", err)
+	}
+	set.Visit(func(f *flag.Flag) {
+		for _, known := range ctx.Command.Flags {
+			for _, name := range known.Names() { // a flag that was given by one of its names
+				if slices.Contains(known.Names(), f.Name) && name != f.Name {
+					given = errors.Join(given, set.Set(name, f.Value.String()))
+				}
+			}
+		}
+	})
+	if given != nil {
+		return nil, fmt.Errorf("read arguments of seccomp verify: %w", given)
 	}
 	args := append([]string{ctx.Args().First()}, set.Args()...)
 	if behindDashes(os.Args, set.NArg()) && set.NArg() > 0 {

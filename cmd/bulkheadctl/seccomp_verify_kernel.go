@@ -135,6 +135,9 @@ func stateOf(binary string, options []string, id string) (int, error) {
 	return state.Pid, nil
 }
 
+// A notCreatedError is the runtime's.
+type notCreatedError struct{ error }
+
 // superviseContainer creates a container, has it watched, starts it, and waits for the end of its first process, which is this
 // process's child by then: its status is known. watch returns what ends the watching.
 func superviseContainer(binary string, options []string, dir, id string, watch func(pid int) (func() error, error)) (status int, err error) {
@@ -152,7 +155,7 @@ func superviseContainer(binary string, options []string, dir, id string, watch f
 	signals := catchSignals()
 	defer signal.Stop(signals)
 	if err := run("create", "--bundle", dir, id); err != nil {
-		return 1, err
+		return 1, &notCreatedError{err}
 	}
 	defer func() { err = errors.Join(err, run("delete", "--force", id)) }()
 	pid, err := stateOf(binary, options, id)

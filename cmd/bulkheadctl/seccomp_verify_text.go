@@ -18,7 +18,7 @@ func (v *verification) write(w io.Writer) {
 	if r.Mode == "complain" {
 		how = "complained about"
 	}
-	entry(w, outputWidth(), "", "", fmt.Sprintf("%s, %s (%s): %s %s", r.Profile, how, r.Watch, visible(strings.Join(r.Command, " ")), endedWith(r.Status)))
+	fmt.Fprintf(w, "%s, %s (%s): %s %s\n", r.Profile, how, r.Watch, visible(strings.Join(r.Command, " ")), endedWith(r.Status))
 	switch {
 	case len(r.Beyond) == 0:
 		fmt.Fprintln(w, "nothing was beyond the profile")
