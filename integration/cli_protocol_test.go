@@ -139,6 +139,9 @@ var protocolCases = []cliCase{
 	{"checkpoint", true, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)
 		b.running(t)
+		if help := b.do(t, "checkpoint", "--help"); !strings.Contains(help, "bulkhead takes no checkpoints") {
+			t.Errorf("the help is %q", help)
+		}
 		refused(t, b.try(t, "checkpoint", b.id))
 		refused(t, b.try(t, "restore", b.id))
 		equal(t, "status", b.status(t), "running")

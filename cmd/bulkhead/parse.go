@@ -44,6 +44,9 @@ var versionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: 
 
 func runCommandLine(above *cli.Context, c *cli.Command, args []string) error {
 	if c.SkipFlagParsing {
+		if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
+			return printCommandHelp(above.App, c)
+		}
 		args = append([]string{"--"}, args...)
 	}
 	// As with runc, options may stand behind the arguments, but where those are a command line of their own.
