@@ -85,7 +85,8 @@ fuzz: build-deps ## run each fuzz target for FUZZTIME (30s)
 
 N ?= 30
 .PHONY: bench
-bench: deps build ## measure beside runc (built here) and crun: N=30 runs of each, JSON=FILE for all figures (needs root)
+bench: build ## measure beside runc (built here) and crun: N=30 runs of each, JSON=FILE for all figures (needs root)
+	@tools/install-deps bench
 	@CGO_ENABLED=0 $(GO) run -trimpath ./tools/bench -n $(N) $(if $(JSON),-json '$(JSON)') -bulkhead bin/bulkhead
 
 .PHONY: man

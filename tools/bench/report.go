@@ -24,6 +24,9 @@ type report struct {
 	Throughput   []throughput
 	// Calls has the host's cost of a system call first, then each runtime's.
 	Calls []callCosts
+	// Recording is what it costs to record, and Host what others pay for it.
+	Recording []recordingCost
+	Host      hostCost
 }
 
 // A measurement has the costs of one operation, by runtime. RSS was taken in runs of its own.

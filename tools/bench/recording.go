@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A workload is timed with and without a recorder.
+type workload struct {
+	Name string
+	// needs are the programs of this machine that it takes.
+	needs []string
+	// script prints the nanoseconds that it took, once or several times: the shortest counts.
+	script string
+}
+
+// The workloads make many short calls, which is where a recorder costs most. They run in the sandbox of `bulkheadctl try`.
+var workloads = []workload{
+	{"ls -lR /usr/lib", []string{"ls", "date"}, `
+ls -lR /usr/lib >/dev/null
+for i in 1 2 3; do a=$(date +%s%N); ls -lR /usr/lib >/dev/null; b=$(date +%s%N); echo $((b-a)); done`},
+	{"redis-benchmark, get and set", []string{"redis-server", "redis-benchmark", "date"}, `
+redis-server --port 7000 --save '' --daemonize yes --dir /tmp >/dev/null
+until redis-benchmark -p 7000 -n 1 -q -t ping >/dev/null 2>&1; do sleep 0.1; done
+for i in 1 2 3; do a=$(date +%s%N); redis-benchmark -p 7000 -n 50000 -q -t get,set >/dev/null; b=$(date +%s%N); echo $((b-a)); done`},
+}
+
+// recordingRuns are the runs of each workload, with and without a recorder in turn.
+const recordingRuns = 5
+
+// recordingCost is what was measured of one workload: milliseconds of each run.
+type recordingCost struct {
+	Name            string
+	Plain, Recorded []float64
+	LeftOut         string `json:",omitempty"`
+}
+
+// hostCost is what every other process of the host pays: nanoseconds of a getppid without and with a recorder somewhere.
+type hostCost struct {
+	Without, With float64
+}
+
+// recording measures what it costs to record.
+func (b *benchmark) recording(bulkhead string, r *report) error {
+	ctl := filepath.Join(filepath.Dir(bulkhead), "bulkheadctl")
+	for _, w := range workloads {
+		c, err := b.recordWorkload(ctl, w)
+		if err != nil {
+			return fmt.Errorf("record %q: %w", w.Name, err)
+		}
+		r.Recording = append(r.Recording, c)
+	}
+	var err error
+	r.Host, err = b.recordHost(ctl)
+	return err
+}
+
+func (b *benchmark) recordWorkload(ctl string, w workload) (recordingCost, error) {
+	c := recordingCost{Name: w.Name}
+	for _, p := range w.needs {
+		if _, err := exec.LookPath(p); err != nil {
+			c.LeftOut = p + " is not installed"
+			return c, nil //nolint:nilerr // told in the report
+		}
+	}
+	file := filepath.Join(b.place.dir, "recording.json")
+	plain := []string{ctl, "try", "--", "sh", "-c", w.script}
+	recorded := []string{ctl, "seccomp", "record", "--recorder", "bpf", "-o", file, "--", "sh", "-c", w.script}
+	for range recordingRuns {
+		for _, side := range []struct {
+			argv []string
+			to   *[]float64
+		}{{plain, &c.Plain}, {recorded, &c.Recorded}} {
+			if err := os.RemoveAll(file); err != nil {
+				return c, err
+			}
+			out, err := exec.Command(side.argv[0], side.argv[1:]...).Output()
+			if err != nil {
+				return c, fmt.Errorf("%s: %w: %s", strings.Join(side.argv[:2], " "), err, out)
+			}
+			ms, err := shortestMillis(string(out))
+			if err != nil {
+				return c, err
+			}
+			*side.to = append(*side.to, ms)
+		}
+	}
+	return c, nil
+}
+
+// shortestMillis reads lines of nanoseconds.
+func shortestMillis(text string) (float64, error) {
+	best := math.Inf(1)
+	for word := range strings.FieldsSeq(text) {
+		ns, err := strconv.ParseFloat(word, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the time that a workload took: %w", err)
+		}
+		best = min(best, ns/1e6)
+	}
+	if math.IsInf(best, 1) {
+		return 0, fmt.Errorf("read the time that a workload took: it printed none")
+	}
+	return best, nil
+}
+
+// recordHost times a call of this process, beside a sandbox that does nothing, recorded and not.
+func (b *benchmark) recordHost(ctl string) (c hostCost, err error) {
+	file := filepath.Join(b.place.dir, "recording.json")
+	c = hostCost{math.Inf(1), math.Inf(1)}
+	for range callRounds {
+		if err := os.RemoveAll(file); err != nil {
+			return c, err
+		}
+		c.Without = min(c.Without, getppidCost())
+		cmd := exec.Command(ctl, "seccomp", "record", "--recorder", "bpf", "-o", file, "--", "cat")
+		stdin, err := cmd.StdinPipe() // its end ends the workload
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			return c, err
+		}
+		for range 600 { // until the sandbox's execve is in the file
+			if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), `"execve"`) {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		c.With = min(c.With, getppidCost())
+		if err := errors.Join(stdin.Close(), cmd.Wait()); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// printRecording tells ratios of medians, and of the shortest runs, which the machine's other work touches least.
+func (r *report) printRecording(w io.Writer) {
+	fmt.Fprintf(w, "\nRecording with BPF, ms of %d runs each in turn\n\n", recordingRuns)
+	fmt.Fprintf(w, "%-30s %10s %10s %8s %10s\n", "", "plain", "recorded", "ratio", "shortest")
+	for _, c := range r.Recording {
+		if c.LeftOut != "" {
+			fmt.Fprintf(w, "%-30s left out: %s\n", c.Name, c.LeftOut)
+			continue
+		}
+		plain, recorded := median(c.Plain), median(c.Recorded)
+		fmt.Fprintf(w, "%-30s %10.1f %10.1f %8.3f %10.3f\n", c.Name, plain, recorded, recorded/plain, slices.Min(c.Recorded)/slices.Min(c.Plain))
+	}
+	fmt.Fprintf(w, "\nA getppid of a process that is not recorded: %.0f ns, and %.0f ns while a recorder is attached anywhere on the host\n", r.Host.Without, r.Host.With)
+}
