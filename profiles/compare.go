@@ -91,7 +91,7 @@ func widerPaths(p, base Profile) bool {
 
 // widerSeccomp knows the order of the built-in seccomp profiles. A file's place in it is not known.
 func widerSeccomp(p, base Seccomp) bool {
-	if p.Agent != "" && p.Agent != base.Agent {
+	if p.Agent != "" && p.Agent != base.Agent || turnedOff(p.RequireRegistered, base.RequireRegistered) {
 		return true
 	}
 	order := seccompOrder()

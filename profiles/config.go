@@ -24,6 +24,10 @@ type Config struct {
 	// the container sees: "auto" where an engine's overlay is the root and the host can make one, "always" where it is
 	// the root and an error where none can be made, "off" never. Default: "auto".
 	RootView string `json:"rootView"`
+	// SeccompDir has the site's registered seccomp profiles, NAME.json. Default: /etc/bulkhead/seccomp.d.
+	SeccompDir string `json:"seccompDir"`
+	// SeccompMap gives containers one of them. Default: none.
+	SeccompMap []SeccompMapping `json:"seccompMap"`
 	// RefusalLog keeps the last refusals, since a refused container leaves nothing else.
 	RefusalLog RefusalLog `json:"refusalLog"`
 }
@@ -42,6 +46,7 @@ func DefaultConfig() Config {
 		Profile:     DefaultName,
 		ProfilesDir: "/etc/bulkhead/profiles.d",
 		StateDir:    "/run/bulkhead",
+		SeccompDir:  "/etc/bulkhead/seccomp.d",
 		RootView:    "auto",
 		RefusalLog:  RefusalLog{MaxBytes: 1 << 20},
 	}
@@ -91,7 +96,7 @@ func (c Config) validate() error {
 		return problemf("profile", "is %q, want %s", c.Profile, nameForm)
 	}
 	paths := []struct{ at, path string }{
-		{"profilesDir", c.ProfilesDir}, {"stateDir", c.StateDir}, {"refusalLog.path", c.RefusalLog.Path},
+		{"profilesDir", c.ProfilesDir}, {"stateDir", c.StateDir}, {"seccompDir", c.SeccompDir}, {"refusalLog.path", c.RefusalLog.Path},
 	}
 	for _, p := range paths {
 		if !cleanAbs(p.path) || p.path == "/" {
@@ -104,5 +109,5 @@ func (c Config) validate() error {
 	if n := c.RefusalLog.MaxBytes; n < 4096 || n > 1<<30 {
 		return problemf("refusalLog.maxBytes", "is %d, want 4096 to %d", n, 1<<30)
 	}
-	return nil
+	return c.validateSeccompMap()
 }

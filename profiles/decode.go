@@ -120,6 +120,13 @@ func (d *decoder) value(v reflect.Value, at *place) error {
 	if d.lines != nil {
 		d.lines[at.String()] = d.lineNow()
 	}
+	if v.Kind() == reflect.Pointer {
+		if token == nil {
+			return d.wrongType(token, at, "a value")
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		return d.object(v, token, at)
@@ -260,6 +267,10 @@ func (d *decoder) number(v reflect.Value, token json.Token, at *place) error {
 	if !ok {
 		return d.wrongType(token, at, "a whole number")
 	}
+	if n, err := strconv.ParseUint(string(text), 10, 64); err == nil && v.CanUint() && !v.OverflowUint(n) {
+		v.SetUint(n)
+		return nil
+	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
 		return d.errorf("%s is %.40s, want a whole number of 64 bits", d.name(at), text)
@@ -267,8 +278,6 @@ func (d *decoder) number(v reflect.Value, token json.Token, at *place) error {
 	switch {
 	case v.CanInt() && !v.OverflowInt(n):
 		v.SetInt(n)
-	case v.CanUint() && n >= 0 && !v.OverflowUint(uint64(n)):
-		v.SetUint(uint64(n))
 	default:
 		return d.errorf("%s is %d, want a number from 0 to %d", d.name(at), n, uint64(1)<<v.Type().Bits()-1)
 	}

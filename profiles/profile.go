@@ -99,6 +99,9 @@ type Seccomp struct {
 	// profile, the absolute path of a file, to be read with [ReadTrusted].
 	Profile string `json:"profile"`
 	Reason  string `json:"reason"`
+	// RequireRegistered refuses a container whose filter is not within one of the host's registered seccomp profiles
+	// (Config.SeccompDir): neither the engine's usual profile nor none at all is enough then.
+	RequireRegistered Switch `json:"requireRegistered"`
 	// Agent is the listenerPath that a site allows for SCMP_ACT_NOTIFY. Empty: NOTIFY is refused.
 	Agent string `json:"agent,omitempty"`
 }

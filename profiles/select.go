@@ -38,3 +38,18 @@ func fromProgram(program string) string {
 	}
 	return name
 }
+
+// GeneratedProgram is the program's name that asks for registered seccomp profiles ("--require-generated"), and, with a dash and
+// the name of a profile, for that profile as well: bulkhead-generated-restricted.
+const GeneratedProgram = "bulkhead-generated"
+
+// RequiringProgram tells whether a program's name begins with [GeneratedProgram], and gives the name without that, for [Select].
+func RequiringProgram(name string) (string, bool) {
+	if name == GeneratedProgram {
+		return "bulkhead", true
+	}
+	if profile, ok := strings.CutPrefix(name, GeneratedProgram+"-"); ok {
+		return programPrefix + profile, true
+	}
+	return name, false
+}

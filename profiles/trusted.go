@@ -136,6 +136,33 @@ func readTrustedFile(dir int, name string, max int64) ([]byte, error) {
 	return data, nil
 }
 
+// listTrusted gives the names in a directory that is trusted as [ReadTrusted] has it, in no order. An absent one has none.
+func listTrusted(path string) ([]string, error) {
+	if !cleanAbs(path) || path == "/" {
+		return nil, fmt.Errorf("read %q: want an absolute path without \".\", \"..\" and double slashes", path)
+	}
+	checked, err := openTrustedDir(path)
+	if errors.Is(err, ErrAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", path, err)
+	}
+	defer func() { _ = unix.Close(checked) }()
+	// The checked descriptor is only a place (O_PATH): "." below it is the same directory, to be read.
+	fd, err := unix.Openat(checked, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read %q: the directory %w", path, plain(err))
+	}
+	dir := os.NewFile(uintptr(fd), path)
+	defer func() { _ = dir.Close() }()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("read %q: the directory %w", path, plain(err))
+	}
+	return names, nil
+}
+
 // plain puts an errno into words that follow a noun and that no engine takes for an exit code of the container's
 // program: Docker makes 126 and 127 of "permission denied" and "no such file or directory".
 func plain(err error) error {

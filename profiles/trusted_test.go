@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -180,17 +181,17 @@ func TestLoad(t *testing.T) {
 func TestLoadConfig(t *testing.T) {
 	dir := trustedDir(t)
 	path := dir + "/bulkhead.json"
-	if c, err := LoadConfig(path); err != nil || c != DefaultConfig() {
+	if c, err := LoadConfig(path); err != nil || !reflect.DeepEqual(c, DefaultConfig()) {
 		t.Errorf("absent: got %+v, %v", c, err)
 	}
-	want := Config{Profile: "default", ProfilesDir: "/etc/bulkhead/profiles.d", StateDir: "/run/bulkhead",
+	want := Config{Profile: "default", ProfilesDir: "/etc/bulkhead/profiles.d", StateDir: "/run/bulkhead", SeccompDir: "/etc/bulkhead/seccomp.d", RootView: "auto",
 		RefusalLog: RefusalLog{Path: "/run/bulkhead/refusals.log", MaxBytes: 1048576}}
-	if got := DefaultConfig(); got != want {
+	if got := DefaultConfig(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	put(t, path, `{"profile": "restricted", "stateDir": "/run/b"}`)
 	want.Profile, want.StateDir, want.RefusalLog.Path = "restricted", "/run/b", "/run/b/refusals.log"
-	if got, err := LoadConfig(path); err != nil || got != want {
+	if got, err := LoadConfig(path); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 	for file, want := range map[string]string{

@@ -101,6 +101,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "debug", Usage: "log more"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "use the systemd cgroup driver: linux.cgroupsPath is slice:prefix:name"},
 		&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignore cgroup errors, but never those of the host's own root: true, false or auto"},
+		&cli.BoolFlag{Name: "require-generated", Usage: "refuse containers whose filter is not within a registered seccomp profile; so does the program's name bulkhead-generated"},
 		&cli.BoolFlag{Name: "record", Usage: "record the system calls of created containers; so does the program's name bulkhead-record"},
 		&cli.StringFlag{Name: "record-file", Usage: "write the recording to `FILE` (default: a new one in /var/lib/bulkhead/recordings)"},
 		&cli.StringFlag{Name: "record-name", Usage: "give the recording the `NAME` (default: the container's ID)"},
@@ -129,6 +130,8 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), CallersMounts: callersMounts(), Version: version,
 		}
 	}
+	program, ok := profiles.RequiringProgram(r.Program)
+	r.Program, r.RequireGenerated = program, ok || ctx.Bool("require-generated")
 	if path := ctx.String("seccomp-watch"); path != "" {
 		if r.Watch, err = container.LoadWatch(path); err != nil {
 			return err

@@ -22,7 +22,11 @@ that it is called by selects the profile. (runtimeArgs would do too, but the dae
 and the runtime, on a file system that may be mounted noexec, and containerd's BinaryName takes no arguments at all.)
 
 With --recorder a runtime bulkhead-record is added in the same way (bulkhead-record-NAME with --profile NAME). Its containers are
-hardened as always, and their system calls recorded: see bulkheadctl seccomp record.`
+hardened as always, and their system calls recorded: see bulkheadctl seccomp record.
+
+With --require-generated a runtime bulkhead-generated is added in the same way (bulkhead-generated-NAME with --profile NAME). It refuses
+containers whose filter is not within a seccomp profile that is registered in /etc/bulkhead/seccomp.d: the engine's usual
+profile is not enough. See bulkhead.json(5).`
 
 func installCommand() *cli.Command {
 	return &cli.Command{
@@ -33,6 +37,7 @@ func installCommand() *cli.Command {
 				&cli.BoolFlag{Name: "default", Usage: "make it the runtime of every container that names none"},
 				&cli.StringFlag{Name: "profile", Usage: "add a second runtime that has the hardening profile `NAME`"},
 				&cli.BoolFlag{Name: "recorder", Usage: "add a runtime that records the system calls of its containers"},
+				&cli.BoolFlag{Name: "require-generated", Usage: "add a runtime that refuses containers without a registered seccomp profile; with --default it is that"},
 				&cli.StringFlag{Name: "name", Value: "bulkhead", Usage: "`NAME` of the runtime for Docker"},
 				&cli.StringFlag{Name: "binary", Usage: "`PATH` of the runtime (default: bulkhead beside this program, or in PATH)"},
 				configFlag(), dryRunFlag(),
@@ -68,8 +73,15 @@ func dryRunFlag() cli.Flag {
 
 var runtimeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`).MatchString
 
+// An installAsk is what the flags of install say.
+type installAsk struct {
+	binary, name, profile                    string
+	makeDefault, recorder, requiresGenerated bool
+}
+
 // installPlan turns flags into what has to be registered, and the links that have to be there.
-func installPlan(binary, name, profile string, makeDefault, recorder bool) (registration, error) {
+func installPlan(ask installAsk) (registration, error) {
+	binary, name, profile := ask.binary, ask.name, ask.profile
 	r := registration{Names: []string{name}, Paths: map[string]string{name: binary}}
 	if !runtimeName(name) {
 		return r, fmt.Errorf("read --name: %q is no name for a runtime", name)
@@ -77,8 +89,10 @@ func installPlan(binary, name, profile string, makeDefault, recorder bool) (regi
 	if name == "runc" || name == "io.containerd.runc.v2" {
 		return r, fmt.Errorf("read --name: Docker keeps %q for itself", name)
 	}
-	if profile == "record" || strings.HasPrefix(profile, "record-") {
-		return r, fmt.Errorf("read --profile: a program called bulkhead-%s records its containers; give the profile another name", profile)
+	for word, does := range map[string]string{"record": "records its containers", "generated": "wants registered seccomp profiles"} {
+		if profile == word || strings.HasPrefix(profile, word+"-") {
+			return r, fmt.Errorf("read --profile: a program called bulkhead-%s %s; give the profile another name", profile, does)
+		}
 	}
 	last := name
 	if profile != "" {
@@ -86,16 +100,22 @@ func installPlan(binary, name, profile string, makeDefault, recorder bool) (regi
 		r.Names = append(r.Names, last)
 		r.Paths[last] = filepath.Join(filepath.Dir(binary), "bulkhead-"+profile)
 	}
-	if makeDefault {
-		r.Default = last
-	}
-	if recorder {
-		suffix := "-record"
+	add := func(what string) string {
 		if profile != "" {
-			suffix += "-" + profile
+			what += "-" + profile
 		}
-		r.Names = append(r.Names, name+suffix)
-		r.Paths[name+suffix] = filepath.Join(filepath.Dir(binary), "bulkhead"+suffix)
+		r.Names = append(r.Names, name+what)
+		r.Paths[name+what] = filepath.Join(filepath.Dir(binary), "bulkhead"+what)
+		return name + what
+	}
+	if ask.requiresGenerated {
+		last = add("-generated")
+	}
+	if ask.recorder {
+		add("-record")
+	}
+	if ask.makeDefault {
+		r.Default = last
 	}
 	return r, nil
 }
@@ -109,7 +129,10 @@ func installDocker(ctx *cli.Context) error {
 	if err := knownProfile(profile); err != nil {
 		return err
 	}
-	plan, err := installPlan(binary, ctx.String("name"), profile, ctx.Bool("default"), ctx.Bool("recorder"))
+	plan, err := installPlan(installAsk{
+		binary: binary, name: ctx.String("name"), profile: profile,
+		makeDefault: ctx.Bool("default"), recorder: ctx.Bool("recorder"), requiresGenerated: ctx.Bool("require-generated"),
+	})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ func writeProfile(w io.Writer, width int, p profiles.Profile) {
 	section(w, width, "switches", switchRows(p))
 	section(w, width, "limits (default / at most)", limitRows(p.Limits))
 	section(w, width, "capabilities", entryRows(p.Capabilities))
-	section(w, width, "seccomp", [][2]string{{p.Seccomp.Profile, p.Seccomp.Reason}, {"agent", p.Seccomp.Agent}})
+	section(w, width, "seccomp", [][2]string{{p.Seccomp.Profile, p.Seccomp.Reason}, {"agent", p.Seccomp.Agent},
+		{"require registered", map[bool]string{true: p.Seccomp.RequireRegistered.Reason}[p.Seccomp.RequireRegistered.On]}})
 	section(w, width, "devices", deviceRows(p.Devices))
 	section(w, width, "sysctls", entryRows(p.Sysctls))
 	section(w, width, "masked paths", entryRows(p.MaskedPaths))

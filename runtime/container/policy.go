@@ -1,8 +1,6 @@
 package container
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +44,10 @@ func (r *Runtime) selectPolicy(s *specs.Spec, id string, usual func() (ceiling, 
 	if err != nil {
 		return harden.Policy{}, err
 	}
+	policy := harden.Policy{Profile: c.profile, ID: id, Seccomp: c.filter}
+	if err := r.sitesSeccomp(s, &policy); err != nil {
+		return harden.Policy{}, err
+	}
 	path := ""
 	if s.Linux != nil {
 		path = s.Linux.CgroupsPath
@@ -54,11 +56,9 @@ func (r *Runtime) selectPolicy(s *specs.Spec, id string, usual func() (ceiling, 
 	if err != nil {
 		return harden.Policy{}, err
 	}
-	return harden.Policy{Profile: c.profile, ID: id, Host: host, Seccomp: c.filter}, nil
+	policy.Host = host
+	return policy, nil
 }
-
-// maxSeccomp bounds a site's seccomp profile; Docker's own has 12 KB.
-const maxSeccomp = 1 << 20
 
 // seccompCeiling loads the seccomp profile that a hardening profile names: a built-in one, or a file of the site's that root
 // alone can write.
@@ -66,17 +66,8 @@ func seccompCeiling(name string) (*specs.LinuxSeccomp, error) {
 	if !filepath.IsAbs(name) {
 		return profiles.SeccompProfile(name)
 	}
-	b, err := profiles.ReadTrusted(name, maxSeccomp)
-	if err != nil {
-		return nil, fmt.Errorf("load seccomp profile %q: %w", name, err)
-	}
-	s := &specs.LinuxSeccomp{}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(s); err != nil {
-		return nil, fmt.Errorf("load seccomp profile %q: %w", name, err)
-	}
-	return s, nil
+	f, err := profiles.ReadSeccompFile(name)
+	return f.Seccomp, err
 }
 
 // selectProfile loads the profile of this invocation. A container's annotation counts only when it is tighter.

@@ -39,6 +39,8 @@ type Runtime struct {
 	HostMounts *os.File
 	// Inherited is how many descriptors from 3 on the caller passed: see [Inherited].
 	Inherited int
+	// RequireGenerated refuses containers whose filter is not within a registered seccomp profile, whatever the profile says.
+	RequireGenerated bool
 	// Record has the containers recorded; nil for none.
 	Record *RecordOptions
 	// Watch has a program outside asked about the containers' system calls; nil for none.

@@ -28,10 +28,31 @@ type Policy struct {
 	Host cgroups.Capacity `json:"host"`
 	// Seccomp is the profile's seccomp profile, loaded by the caller of Harden.
 	Seccomp *specs.LinuxSeccomp `json:"seccomp"`
+	// Mapped is the site's own seccomp profile for this container, nil for none. The filter is within it, too.
+	Mapped *Mapped `json:"mapped,omitempty"`
+	// Registered are the host's registered seccomp profiles, where the profile wants the filter to be within one of them.
+	Registered []Registered `json:"-"`
 	// ceiling is Seccomp as it was parsed for this run of the rules: both halves of the rule seccomp compare with it.
 	ceiling *seccomp.Profile
 	// running tells that the container exists already, so that what only create does is not narrowed again.
 	running bool
+}
+
+// Mapped is a registered seccomp profile that the host's configuration gives a container.
+type Mapped struct {
+	// Path of the file, and the mapping in words.
+	Path string `json:"path"`
+	By   string `json:"by"`
+	// Seccomp is the file's content. It is not saved: the hardened spec has what became of it.
+	Seccomp *specs.LinuxSeccomp `json:"-"`
+	// Warning says what may make it a poor fit for this host, empty for nothing.
+	Warning string `json:"warning,omitempty"`
+}
+
+// Registered is a registered seccomp profile.
+type Registered struct {
+	Path    string
+	Seccomp *specs.LinuxSeccomp
 }
 
 // A Rule is one hardening requirement. Its two halves are written independently: narrow edits the spec, judge only

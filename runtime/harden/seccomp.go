@@ -14,11 +14,12 @@ import (
 // Every container has a filter, and it permits no call that the profile's does not.
 //
 //	Field:    linux.seccomp, linux.personality
-//	Allowed:  a seccomp profile within the hardening profile's, for the native architecture alone; personality LINUX
-//	          without flags
+//	Allowed:  a seccomp profile within the hardening profile's and within the one that the host's configuration maps to
+//	          the container (seccompMap), for the native architecture alone; personality LINUX without flags
 //	Else:     narrowed to the intersection; none given is the profile's own; SPEC_ALLOW and other architectures are
 //	          dropped. SCMP_ACT_NOTIFY and listenerPath are refused unless the profile names the agent, and so is
-//	          what cannot be read
+//	          what cannot be read. With seccomp.requireRegistered (--require-generated) a filter that is not within
+//	          a registered profile of the host is refused: the engine's usual profile is not enough then
 //	Why:      most ways out of a container begin with a system call that its program never makes (CVE-2022-0185).
 //	          A second architecture is a second, less looked after, door to the same kernel. An agent answers calls
 //	          with the rights of whoever runs it. CIS Docker 5.22
@@ -31,6 +32,12 @@ var seccompRule = Rule{
 }
 
 func narrowSeccomp(s *specs.Spec, p Policy) []Change {
+	changes := narrowToProfile(s, p)
+	return append(changes, narrowToMapped(s, p)...)
+}
+
+// narrowToProfile is about the hardening profile's own seccomp profile.
+func narrowToProfile(s *specs.Spec, p Policy) []Change {
 	arch := goArch(p.Facts.Kernel.Arch)
 	ceiling, err := p.seccompCeiling()
 	if err != nil {
@@ -53,6 +60,7 @@ func narrowSeccomp(s *specs.Spec, p Policy) []Change {
 	if reflect.DeepEqual(out, given) {
 		return nil
 	}
+	t.elsewhere(given, p.Facts.Kernel.Arch)
 	s.Linux.Seccomp = out
 	why := "the intersection with the profile's"
 	if lost := lostCalls(caller, result); lost != "" {
@@ -171,6 +179,8 @@ func judgeSeccomp(s *specs.Spec, p Policy) []Violation {
 	if ok, beyond := seccomp.Subset(result, ceiling); !ok {
 		o.object(field, "beyond the profile's ("+beyond+")", "a part of it")
 	}
+	o.withinMapped(result, p)
+	o.withinRegistered(result, p)
 	return o.violations
 }
 

@@ -105,6 +105,8 @@ func formOf(t reflect.Type) string {
 		return "list of devices"
 	case reflect.TypeFor[[]profiles.AllowedSource]():
 		return "list of sources"
+	case reflect.TypeFor[[]profiles.SeccompMapping]():
+		return "list of mappings"
 	case reflect.TypeFor[map[string]string]():
 		return "object"
 	}
@@ -186,6 +188,9 @@ func (p *page) sections(own, base reflect.Value, above string, whole bool) {
 			p.item(fmt.Sprintf("%s.size: %d", path, x.Size), stop(x.Reason))
 		case profiles.Seccomp:
 			p.item(fmt.Sprintf("%s.profile: %s", path, x.Profile), stop(x.Reason))
+			if x.RequireRegistered.On {
+				p.item(fmt.Sprintf("%s.requireRegistered: true", path), stop(x.RequireRegistered.Reason))
+			}
 		case []profiles.Entry:
 			p.entries(path, x)
 		case []profiles.Device:
