@@ -33,7 +33,7 @@ func writeGenerated(w io.Writer, width int, v seccompGenerated) {
 		{"runtime", countedNames(from(generate.Runtime))},
 		{"margins", countedNames(from(generate.Margin))},
 		{"base", countedNames(from(generate.Base))},
-		{"ENOSYS", countedNames(r.ENOSYS)},
+		{"ENOSYS", fmt.Sprintf("%d calls that programs try first (--json lists them)", len(r.ENOSYS))},
 		{"startup only", countedNames(r.StartupOnly)},
 	})
 	writeList(w, width, "what the runtime itself calls under the filter", reasonsOf(r.Calls, generate.Runtime))

@@ -65,10 +65,7 @@ func evidence(recordings []*recording.Recording, o Options) Evidence {
 	within := make([][]recording.Call, len(recordings))
 	for i, r := range recordings {
 		for _, c := range r.Calls {
-			if c.Architecture == "" && named(c) && permitsSome(o.Ceiling, c.Name) {
-				if !o.ArgumentRules {
-					c.Arguments = nil // what the profile does not look at needs no evidence
-				}
+			if c, ok := evident(c, o); ok {
 				within[i] = append(within[i], c)
 			}
 		}
@@ -81,6 +78,26 @@ func evidence(recordings []*recording.Recording, o Options) Evidence {
 	e.Reasons = e.why(recordings)
 	e.Saturated = len(e.Reasons) == 0
 	return e
+}
+
+// evident gives what of a call the profile can have and looks at. False: nothing.
+func evident(c recording.Call, o Options) (recording.Call, bool) {
+	if c.Architecture != "" || !named(c) || !permitsSome(o.Ceiling, c.Name) {
+		return c, false
+	}
+	if !o.ArgumentRules || c.Arguments == nil {
+		c.Arguments = nil
+		return c, true
+	}
+	a := *c.Arguments
+	a.Values = nil
+	for _, v := range c.Arguments.Values {
+		if o.Ceiling.Evaluate(c.Name, registers(a, v)).Action.Permits() {
+			a.Values = append(a.Values, v)
+		}
+	}
+	c.Arguments = &a
+	return c, a.Any || len(a.Values) > 0
 }
 
 // combinations of a call, as text that is the same in all recordings.
@@ -189,7 +206,7 @@ func expectation(within [][]recording.Call) (expected []float64, unseen float64)
 		return expected, 0
 	}
 	once, twice := float64(times[1]), float64(times[2])
-	return expected, float64(n-1) / float64(n) * once * (once - 1) / (2 * (twice + 1))
+	return expected, float64(n-1) / float64(n) * once * max(0, once-1) / (2 * (twice + 1))
 }
 
 func leaveOneOut(recordings []*recording.Recording, within [][]recording.Call, o Options) []LeftOut {
@@ -204,7 +221,7 @@ func leaveOneOut(recordings []*recording.Recording, within [][]recording.Call, o
 			continue
 		}
 		for _, c := range within[i] {
-			if d, denied := deniedBy(p, o.Ceiling, c); denied {
+			if d, denied := deniedBy(p, c); denied {
 				l.Denied = append(l.Denied, d)
 			}
 		}
@@ -224,8 +241,8 @@ func withoutEvidence(recordings []*recording.Recording, o Options) (seccomp.Prof
 	return w.profile()
 }
 
-// deniedBy says what of a recorded call a profile denies that the ceiling permits.
-func deniedBy(p, ceiling seccomp.Profile, c recording.Call) (Denied, bool) {
+// deniedBy says what of an evident call a profile denies.
+func deniedBy(p seccomp.Profile, c recording.Call) (Denied, bool) {
 	d := Denied{Call: c.Name, Count: c.Count()}
 	if !permitsSome(p, c.Name) {
 		return d, true
@@ -235,13 +252,20 @@ func deniedBy(p, ceiling seccomp.Profile, c recording.Call) (Denied, bool) {
 	}
 	d.Count = 0
 	for _, v := range c.Arguments.Values {
-		args := registers(*c.Arguments, v)
-		if ceiling.Evaluate(c.Name, args).Action.Permits() && !p.Evaluate(c.Name, args).Action.Permits() {
+		if !p.Evaluate(c.Name, registers(*c.Arguments, v)).Action.Permits() {
 			d.Arguments = append(d.Arguments, combinationText(*c.Arguments, v))
 			d.Count += v.Count
 		}
 	}
 	return d, len(d.Arguments) > 0
+}
+
+// were counts a noun, with what follows it, and its verb.
+func were(n int, noun string, more ...string) string {
+	if n == 1 {
+		return "1 " + noun + strings.Join(more, "") + " was"
+	}
+	return fmt.Sprintf("%d %ss%s were", n, noun, strings.Join(more, ""))
 }
 
 // why the recordings are not saturated.
@@ -263,10 +287,10 @@ func (e Evidence) why(recordings []*recording.Recording) []string {
 		}
 	}
 	if len(calls) > 0 {
-		out = append(out, fmt.Sprintf("%d calls were seen in one recording only: %s", len(calls), strings.Join(calls, ", ")))
+		out = append(out, fmt.Sprintf("%s seen in one recording only: %s", were(len(calls), "call"), strings.Join(calls, ", ")))
 	}
 	if arguments > 0 {
-		out = append(out, fmt.Sprintf("%d combinations of arguments were seen in one recording only", arguments))
+		out = append(out, fmt.Sprintf("%s seen in one recording only", were(arguments, "combination", " of arguments")))
 	}
 	for _, r := range recordings {
 		if r.Losses.Lost() || r.Ended.IsZero() {

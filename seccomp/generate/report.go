@@ -103,7 +103,7 @@ func (w *wants) report(recordings []*recording.Recording, native []recording.Cal
 		}
 	}
 	r.Beyond = beyond(native, w.options.Ceiling)
-	r.StartupOnly = startupOnly(recordings, native)
+	r.StartupOnly = startupOnly(recordings)
 	slices.Sort(w.notes)
 	r.Notes = slices.Compact(w.notes)
 	return r
@@ -155,7 +155,7 @@ func warnings(recordings []*recording.Recording) []string {
 			noun string
 		}{{r.Losses.Calls, "calls"}, {r.Losses.Combinations, "combinations of arguments"}, {r.Losses.Processes, "processes"}} {
 			if l.n > 0 {
-				what = append(what, fmt.Sprintf("%d %s", l.n, l.noun))
+				what = append(what, fmt.Sprintf("%s (%d)", l.noun, l.n))
 			}
 		}
 		if len(what) > 0 {
@@ -199,14 +199,17 @@ func distinct(recordings []*recording.Recording, of func(*recording.Recording) s
 	return slices.Compact(out)
 }
 
-// startupOnly are the calls that no recording saw while it was serving.
-func startupOnly(recordings []*recording.Recording, native []recording.Call) []string {
-	if !slices.ContainsFunc(recordings, func(r *recording.Recording) bool { return len(r.Phases) > 1 }) {
-		return nil
+// startupOnly are the calls that no recording saw while it was serving, of the recordings that came to that.
+func startupOnly(recordings []*recording.Recording) []string {
+	var lists [][]recording.Call
+	for _, r := range recordings {
+		if len(r.Phases) > 1 {
+			lists = append(lists, r.Calls)
+		}
 	}
 	var out []string
-	for _, c := range native {
-		if len(c.Seen) > 0 && !slices.ContainsFunc(c.Seen, func(s recording.Seen) bool { return s.Phase == recording.Serving }) {
+	for _, c := range recording.Merge(lists...) {
+		if c.Architecture == "" && !slices.ContainsFunc(c.Seen, func(s recording.Seen) bool { return s.Phase == recording.Serving }) {
 			out = append(out, c.String())
 		}
 	}
