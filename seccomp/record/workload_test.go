@@ -20,8 +20,12 @@ import (
 
 // workload is what the test program does in a child.
 func workload(what string) {
-	if what == "watch" {
+	switch what {
+	case "watch":
 		watchAsNobody()
+		return
+	case "record":
+		recordAsNobody()
 		return
 	}
 	if f := inherited[what]; f != nil {
@@ -79,6 +83,13 @@ var workloads = map[string]func(){
 	"kill-process": func() { again("kill-now") },
 	"kill-thread":  func() { endThread(unix.SYS_SYSINFO); call(unix.SYS_GETPPID, 1) },
 	"foreign":      func() { endThread(x32 | 39) },
+	"odd": func() {
+		for i := range uintptr(100) {
+			call(5000+i, 1)
+		}
+	},
+	"listen": func() { call(unix.SYS_LISTEN, 1, ^uintptr(0)); call(unix.SYS_ACCEPT, 1, ^uintptr(0)) },
+	"accept": func() { call(unix.SYS_ACCEPT, 1, ^uintptr(0)); call(unix.SYS_LISTEN, 1, ^uintptr(0)) },
 	"processes": func() {
 		for range 60 {
 			again("once")
@@ -170,4 +181,18 @@ func watchAsNobody() {
 		return
 	}
 	fmt.Println("watching")
+}
+
+// recordAsNobody tries to record with what privileges the process has.
+func recordAsNobody() {
+	var target DenialTarget
+	err := json.Unmarshal([]byte(os.Getenv("BULKHEAD_RECORD_TARGET")), &target)
+	if err == nil {
+		_, err = NewRecorder(target, time.Now())
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("recording")
 }
