@@ -1,0 +1,96 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// guestDeadline bounds one guest, guestBootDeadline its boot: an emulated processor is some ten times slower than a real one.
+const (
+	guestDeadline     = 50 * time.Minute
+	guestBootDeadline = 6 * time.Minute
+)
+
+// guestJobScript is what the service of the guest runs. It speaks on the second serial line.
+const guestJobScript = `
+exec >/dev/ttyS1 2>&1 </dev/null
+stty -F /dev/ttyS1 raw -echo
+echo booted
+cp /job/bulkhead /job/bulkheadctl /usr/local/bin/
+cd /job/integration
+. /job/env
+export BULKHEAD_BIN=/usr/local/bin/bulkhead BULKHEAD_TEST_IMAGES=/job/images BULKHEAD_TEST_CACHE=/tmp/cache
+sh -c "$1"
+/job/integration.test -test.v=test2json -test.timeout 45m "$@" || echo "the tests ended with exit status $?"
+`
+
+// A guestRun is a guest under way: its output, to be read to its end, and what it says on its console.
+type guestRun struct {
+	cmd     *exec.Cmd
+	out     io.Reader
+	spoke   bool
+	console string
+}
+
+// bootGuest starts a virtual machine with an emulated processor: KVM is not asked for, so it works in a virtual machine, too.
+// Its two processors run in turn: run at once, the emulation now and then executes half of an instruction that the kernel is
+// patching, and the guest panics. Nothing that it writes outlives it. It ends with the job.
+func bootGuest(t testing.TB, img guestImage, job string) *guestRun {
+	t.Helper()
+	requireProgram(t, "qemu-system-x86_64")
+	g := &guestRun{console: filepath.Join(t.TempDir(), "console")}
+	if dir := os.Getenv("BULKHEAD_TEST_CONSOLE"); dir != "" {
+		g.console = filepath.Join(dir, filepath.Base(filepath.Dir(img.disk))+".console")
+	}
+	g.cmd = exec.Command("nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
+		"-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "3072", "-kernel", img.kernel, "-initrd", img.initrd,
+		"-append", "console=ttyS0 quiet panic=-1 mitigations=off audit=0 TERM=dumb systemd.show_status=false",
+		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+img.disk,
+		"-drive", "if=virtio,format=raw,readonly=on,file="+job,
+		"-chardev", "stdio,id=out,signal=off", "-serial", "file:"+g.console, "-serial", "chardev:out")
+	var stderr bytes.Buffer
+	g.cmd.Stderr = &stderr
+	out, err := g.cmd.StdoutPipe()
+	if err == nil {
+		err = g.cmd.Start()
+	}
+	if err != nil {
+		t.Fatalf("boot a guest: %v", err)
+	}
+	g.out = out
+	late := time.AfterFunc(guestDeadline, func() { _ = g.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		late.Stop()
+		_ = g.cmd.Process.Kill() // it has ended but when its reader gave up
+		_ = g.cmd.Wait()
+		if t.Failed() {
+			t.Logf("%sthe end of the guest's console:\n%s", stderr.String(), g.consoleTail())
+		}
+	})
+	return g
+}
+
+// Read reads what the guest writes. The first byte is awaited for a few minutes only: a guest that does not boot says nothing.
+func (g *guestRun) Read(p []byte) (int, error) {
+	if !g.spoke {
+		late := time.AfterFunc(guestBootDeadline, func() { _ = g.cmd.Process.Kill() })
+		defer late.Stop()
+	}
+	n, err := g.out.Read(p)
+	g.spoke = true
+	return n, err
+}
+
+func (g *guestRun) consoleTail() string {
+	b, err := os.ReadFile(g.console)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s", b[max(0, len(b)-6000):])
+}
