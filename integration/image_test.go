@@ -70,12 +70,16 @@ rm -rf "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d"
 var recipes = map[string]recipe{"busybox": busybox, "debian": debian, "services": services,
 	"servers": servers, "node": node, "languages": languages}
 
-// imageTar is the path of a tar file with a recipe's result. It is made once and kept for later runs.
+// imageTar is the path of a tar file with a recipe's result. It is made once and kept for later runs. A guest gets it from
+// the host, as NAME.tar in the directory BULKHEAD_TEST_IMAGES.
 func imageTar(t testing.TB, name string) string {
 	t.Helper()
 	r, ok := recipes[name]
 	if !ok {
 		t.Fatalf("no recipe %q", name)
+	}
+	if dir := os.Getenv("BULKHEAD_TEST_IMAGES"); dir != "" {
+		return filepath.Join(dir, name+".tar") // in a guest, which has no network to make it from
 	}
 	cache := testCache(t)
 	suite, mirror := debianMirror(t)
