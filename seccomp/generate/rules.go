@@ -50,6 +50,8 @@ var runtimeArguments = map[string]struct {
 }{
 	// Without no_new_privs: bounding set, ambient set, keepcaps, parent death signal.
 	"prctl": {0, []uint64{unix.PR_SET_PDEATHSIG, unix.PR_GET_PDEATHSIG, unix.PR_SET_KEEPCAPS, unix.PR_CAPBSET_READ, unix.PR_CAPBSET_DROP, unix.PR_CAP_AMBIENT}},
+	// Is a descriptor non-blocking, make it so.
+	"fcntl": {1, []uint64{unix.F_GETFL, unix.F_SETFL}},
 	// FUTEX_WAIT_PRIVATE and FUTEX_WAKE_PRIVATE.
 	"futex": {1, []uint64{128, 129}},
 	// Memory of the Go heap: reserved without access, then read and written. Never executable.
