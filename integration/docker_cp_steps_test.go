@@ -73,7 +73,9 @@ func (c *copied) path() string {
 	return p
 }
 
-func (c *copied) dir() string { return c.pick("/t", "/t/a", "/t/a/b", "/t/c", "/t/d", "/t/d/e", "/t/x") }
+func (c *copied) dir() string {
+	return c.pick("/t", "/t/a", "/t/a/b", "/t/c", "/t/d", "/t/d/e", "/t/x")
+}
 
 func (c *copied) insideOperation() string {
 	p, q := c.path(), c.path()

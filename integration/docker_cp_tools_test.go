@@ -88,7 +88,7 @@ func listTar(t *testing.T, archive string) string {
 		if h.ModTime.Year() < 2020 {
 			when = h.ModTime.UTC().Format(time.RFC3339)
 		}
-		lines = append(lines, fmt.Sprintf("%s|%c|%o|%d:%d|%s|%d|%x|%s|%q", h.Name, h.Typeflag, h.Mode, h.Uid, h.Gid, h.Linkname,
+		lines = append(lines, fmt.Sprintf("%s|%c|%o|%d:%d|%s|%d|%x|%s|%q", h.Name, h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Linkname,
 			h.Size, md5.Sum(data), when, xattrs(h))) //nolint:gosec // see above
 	}
 	sort.Strings(lines)

@@ -6,7 +6,6 @@
 package rootview
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -63,10 +62,46 @@ func InNamespace(ns *os.File, f func() error) error {
 	return <-done
 }
 
-// cover mounts a new FUSE connection on path, which must be a mount of the same file system as root, and gives
-// the connection's device. Nothing answers yet: whoever looks there waits.
-func cover(path string, root *os.File) (_ *os.File, err error) {
-	target, err := openMountOf(path, root)
+// A Place names a directory on this host for as long as its file system is mounted.
+type Place struct {
+	Device uint64 `json:"device"` // as makedev(3) has it
+	Inode  uint64 `json:"inode"`
+}
+
+// PlaceOf names an open directory, which must be the root of a mount.
+func PlaceOf(dir *os.File) (Place, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(int(dir.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO, &st); err != nil {
+		return Place{}, fmt.Errorf("stat %q: %w", dir.Name(), err)
+	}
+	if st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
+		return Place{}, fmt.Errorf("stat %q: it is not the root of a mount", dir.Name())
+	}
+	return Place{Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Inode: st.Ino}, nil
+}
+
+// OpenPlace opens the directory path, which must be the root of a mount and that place, in the calling thread's mount namespace.
+func OpenPlace(path string, want Place) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", path, err)
+	}
+	dir := os.NewFile(uintptr(fd), path)
+	got, err := PlaceOf(dir)
+	if err == nil && got != want {
+		err = fmt.Errorf("open %q: another file system is there", path)
+	}
+	if err != nil {
+		_ = dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// cover mounts a new FUSE connection on path, which must be that place, and gives the connection's device. Nothing answers
+// yet: whoever looks there waits.
+func cover(path string, at Place) (_ *os.File, err error) {
+	target, err := OpenPlace(path, at)
 	if err != nil {
 		return nil, err
 	}
@@ -89,35 +124,6 @@ func cover(path string, root *os.File) (_ *os.File, err error) {
 		return nil, fmt.Errorf("mount the view on %q: %w", path, err)
 	}
 	return dev, nil
-}
-
-// openMountOf opens path and makes sure that it is the mount of the file system whose root is root, and no other file.
-func openMountOf(path string, root *os.File) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open %q: %w", path, err)
-	}
-	target := os.NewFile(uintptr(fd), path)
-	same, err := sameMountRoot(target, root)
-	if err == nil && !same {
-		err = errors.New("it is another directory in the engine's mount namespace, or no mount point")
-	}
-	if err != nil {
-		_ = target.Close()
-		return nil, fmt.Errorf("open %q: %w", path, err)
-	}
-	return target, nil
-}
-
-func sameMountRoot(a, b *os.File) (bool, error) {
-	var sa, sb unix.Statx_t
-	for f, st := range map[*os.File]*unix.Statx_t{a: &sa, b: &sb} {
-		if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO, st); err != nil {
-			return false, err
-		}
-	}
-	return sa.Dev_major == sb.Dev_major && sa.Dev_minor == sb.Dev_minor && sa.Ino == sb.Ino &&
-		sa.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, nil
 }
 
 // newMount makes a detached FUSE mount of the connection dev. Only processes with this one's user and group may look into it, which are the

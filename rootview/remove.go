@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -71,8 +70,7 @@ func mountsOn(path string) ([]*mountinfo.Info, error) {
 
 func stackOn(table io.Reader, path string) ([]*mountinfo.Info, error) {
 	found, err := mountinfo.GetMountsFromReader(table, func(m *mountinfo.Info) (skip, stop bool) {
-		// "//deleted" marks a mount whose directory somebody removed.
-		return strings.TrimSuffix(m.Mountpoint, "//deleted") != path, false
+		return m.Mountpoint != path, false
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read mount table: %w", err)

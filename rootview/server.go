@@ -23,7 +23,7 @@ type View struct {
 type Request struct {
 	ID   string   // the container's; it stands in the process's command line
 	Path string   // where the engine's mount of the root is, in Namespace
-	Root *os.File // a mount of the engine's own file system at Path, to be sure of the place
+	At   Place    // what that mount is, to be sure of it
 	Own  *os.File // the container's mount, not attached anywhere; the process keeps it
 	// Namespace is the engine's mount namespace; nil is the caller's.
 	Namespace *os.File
@@ -43,7 +43,7 @@ func Make(r Request) (*View, error) {
 	defer func() { _ = program.Close() }()
 	var v *View
 	err = InNamespace(r.Namespace, func() (err error) {
-		dev, err := cover(r.Path, r.Root)
+		dev, err := cover(r.Path, r.At)
 		if err != nil {
 			return err
 		}

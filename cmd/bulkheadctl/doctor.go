@@ -59,7 +59,7 @@ func examine() []check {
 	cfg, err := loadConfig()
 	checks = append(checks, configCheck(err))
 	if err == nil {
-		checks = append(checks, profilesCheck(listProfiles(cfg)), stateCheck(cfg), rangesCheck(cfg))
+		checks = append(checks, viewCheck(cfg.RootView), profilesCheck(listProfiles(cfg)), stateCheck(cfg), rangesCheck(cfg))
 	}
 	checks = append(checks, binaryCheck(), dockerCheck(dockerConfig))
 	return append(checks, engineChecks()...)

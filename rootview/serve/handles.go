@@ -2,7 +2,6 @@ package serve
 
 import (
 	"sync"
-	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -94,7 +93,7 @@ func (t *tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 
 // addEntries copies what getdents64(2) gave, and tells the offset behind the last entry that fit.
 func addEntries(buf []byte, out *fuse.DirEntryList) (next int64, full bool) {
-	for len(buf) >= int(unsafe.Sizeof(direntHead{})) {
+	for len(buf) >= direntHead {
 		var e fuse.DirEntry
 		size := e.Parse(buf)
 		if size <= 0 || size > len(buf) {
@@ -109,13 +108,8 @@ func addEntries(buf []byte, out *fuse.DirEntryList) (next int64, full bool) {
 	return next, false
 }
 
-// direntHead is struct linux_dirent64 of getdents64(2) up to the name.
-type direntHead struct {
-	ino    uint64
-	off    int64
-	reclen uint16
-	kind   uint8
-}
+// direntHead is the size of struct linux_dirent64 of getdents64(2) up to the name.
+const direntHead = 8 + 8 + 2 + 1
 
 // ReleaseDir closes a directory.
 func (t *tree) ReleaseDir(in *fuse.ReleaseIn) { t.drop(in.Fh) }

@@ -185,6 +185,9 @@ func (c *creation) resolve() (err error) {
 	if err := c.enterPrivateMounts(); err != nil {
 		return err
 	}
+	if err := c.clearLeftView(); err != nil {
+		return err
+	}
 	return c.look()
 }
 

@@ -55,6 +55,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	if err != nil {
 		return -1, err
 	}
+	r.keepView(&rec.Holding)
 	signals := catchSignals(CreateOptions{Detach: o.Detach})
 	p, con, err := r.startExec(rec, c, hardened, o)
 	if err != nil {

@@ -21,8 +21,11 @@ type RootView struct {
 	// PID and Start name the process that answers.
 	PID   int    `json:"pid,omitempty"`
 	Start uint64 `json:"start,omitempty"`
-	// Device is the number of the container's overlay.
-	Device uint64 `json:"device,omitempty"`
+	// Hidden tells that an operator took the view away.
+	Hidden bool `json:"hidden,omitempty"`
+	// Engine and Own are the roots of the engine's overlay and of the container's.
+	Engine rootview.Place `json:"engine,omitzero"`
+	Own    rootview.Place `json:"own,omitzero"`
 }
 
 // planView decides whether the engine gets a view of this root, and has the plan in the record before anything of it is made.
@@ -42,7 +45,45 @@ func (c *creation) planView() error {
 	if st.Type != unix.OVERLAYFS_SUPER_MAGIC || !filepath.IsAbs(path) || strings.HasPrefix(path, c.o.Bundle+"/") {
 		return nil
 	}
-	c.rec.View = &RootView{Path: path}
+	engine, err := rootview.PlaceOf(root)
+	if err != nil {
+		return nil //nolint:nilerr // a directory in an overlay: no engine mounted this for the container
+	}
+	c.rec.View = &RootView{Path: path, Engine: engine}
+	return nil
+}
+
+// clearLeftView takes a view off the root that was left by a create which was killed and that nobody deleted. The engine's overlay
+// below it is what this create is about.
+func (c *creation) clearLeftView() error {
+	path := filepath.Clean(c.asked.Root.Path)
+	if !filepath.IsAbs(path) {
+		return nil
+	}
+	var st unix.Statfs_t
+	switch err := unix.Statfs(path, &st); {
+	case err == nil && st.Type != unix.FUSE_SUPER_MAGIC, err != nil && !errors.Is(err, unix.ENOTCONN):
+		return nil // what is wrong with the path is said where the root is opened
+	}
+	other, err := c.runningWith(func(rec *Holding) bool { return rec.View != nil && rec.View.Path == path })
+	if err != nil {
+		return err
+	}
+	if other != nil {
+		return fmt.Errorf("its root is in use by container %q", other.ID)
+	}
+	// The mounts were copied when this process got its own namespace: the view is in both.
+	for _, ns := range []*os.File{nil, c.HostMounts} {
+		err := rootview.InNamespace(ns, func() error {
+			if err := rootview.Uncover(path); err != nil {
+				return err
+			}
+			return rootview.Refresh(path)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -55,21 +96,23 @@ func (c *creation) makeView(path string) error {
 	if err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(own.Fd()), &st); err != nil {
+	if c.rec.View.Own, err = rootview.PlaceOf(own); err != nil {
 		_ = own.Close()
-		return fmt.Errorf("stat the container's root: %w", err)
+		return err
 	}
-	c.rec.View.Device = st.Dev
-	request := rootview.Request{
-		ID: c.o.ID, Path: c.rec.View.Path, Root: c.resolved.Root(), Own: own, Namespace: c.HostMounts,
-		Start: c.rec.Range.Start, Size: c.rec.Range.Size,
-	}
+	request := c.viewRequest(&c.rec.Holding, own)
 	c.view = beside(func() (*rootview.View, error) {
 		defer func() { _ = own.Close() }()
 		return rootview.Make(request)
 	})
 	return nil
+}
+
+func (r *Runtime) viewRequest(rec *Holding, own *os.File) rootview.Request {
+	return rootview.Request{
+		ID: rec.ID, Path: rec.View.Path, At: rec.View.Engine, Own: own, Namespace: r.HostMounts,
+		Start: rec.Range.Start, Size: rec.Range.Size,
+	}
 }
 
 func cloneAt(path string) (*os.File, error) {
@@ -143,13 +186,8 @@ func (r *Runtime) removeView(rec *Holding) error {
 		return nil
 	}
 	return rootview.InNamespace(r.HostMounts, func() error {
-		if err := rootview.Uncover(rec.View.Path); err != nil {
+		if err := endView(rec.View); err != nil {
 			return err
-		}
-		if rec.View.PID > 0 {
-			if err := killAndWait(rec.View.PID, rec.View.Start, int(killTimeout.Milliseconds())); err != nil {
-				return err
-			}
 		}
 		err := rootview.Refresh(rec.View.Path)
 		if errors.Is(err, os.ErrNotExist) {
@@ -157,4 +195,14 @@ func (r *Runtime) removeView(rec *Holding) error {
 		}
 		return err
 	})
+}
+
+func endView(v *RootView) error {
+	if err := rootview.Uncover(v.Path); err != nil {
+		return err
+	}
+	if v.PID == 0 {
+		return nil
+	}
+	return killAndWait(v.PID, v.Start, int(killTimeout.Milliseconds()))
 }
