@@ -140,7 +140,7 @@ func (w *watch) state(t testing.TB) []string {
 	for _, name := range dirNames(t, w.b.state) {
 		left = append(left, "state "+filepath.Join(w.b.state, name))
 	}
-	known := []string{"containers", "leases", "stage", "recorders", "refusals.log", "refusals.log.1"}
+	known := []string{"containers", "leases", "stage", "refusals.log", "refusals.log.1", "recorders"}
 	for _, name := range dirNames(t, stateDir) {
 		if !slices.Contains(known, name) {
 			left = append(left, "file "+filepath.Join(stateDir, name))

@@ -212,7 +212,9 @@ func recordCommand(ctx *cli.Context) error {
 		return err
 	}
 	err = s.runAndRemove(binary)
-	if status := (*statusError)(nil); file == "" || err != nil && !(errors.As(err, &status) && status.err == nil) {
+	var status *statusError
+	ended := err == nil || errors.As(err, &status) && status.err == nil // with whatever status of the command
+	if file == "" || !ended {
 		return err
 	}
 	return errors.Join(err, sayRecorded(ctx.App.ErrWriter, file))

@@ -93,17 +93,26 @@ func recordersDir(stateDir string) string { return filepath.Join(stateDir, "reco
 // enterRecorder writes the entry.
 func enterRecorder(stateDir string, e recorderEntry) (*recorderEntry, error) {
 	dir := recordersDir(stateDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make directory of recorders: %w", err)
-	}
 	if _, err := recorders(stateDir); err != nil { // takes away what killed ones left
 		return nil, err
 	}
 	e.Start = processStart(e.PID)
 	e.path = filepath.Join(dir, fmt.Sprintf("%d.json", e.PID))
 	data, err := json.Marshal(e)
+	for range 10 { // another recorder that leaves may take the empty directory away
+		if err == nil {
+			err = os.MkdirAll(dir, 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(e.path, data, 0o600)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		err = nil
+	}
 	if err == nil {
-		err = os.WriteFile(e.path, data, 0o600)
+		_, err = os.Stat(e.path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write entry of recorder: %w", err)
@@ -111,7 +120,9 @@ func enterRecorder(stateDir string, e recorderEntry) (*recorderEntry, error) {
 	return &e, nil
 }
 
+// leave removes the entry, and the directory with the last one.
 func (e *recorderEntry) leave() error {
+	defer func() { _ = os.Remove(filepath.Dir(e.path)) }()
 	if err := os.Remove(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove entry of recorder: %w", err)
 	}

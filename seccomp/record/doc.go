@@ -16,9 +16,15 @@
 //
 // What the filter lets pass but another check of the kernel refuses (a capability, file modes, an LSM) is not a denied call.
 //
+// # All calls
+//
+// [NewRecorder] counts every call of a workload, with the arguments that recording.ArgumentsOf names. Its programs follow tasks:
+// one becomes part of the workload when it executes a program in the container's mount namespace under the container's filter,
+// and its children from their beginning on. What the runtime did before is out, and so is what an operator sends there.
+//
 // # Limits
 //
-// A container is known by its mount namespace. No profile that bulkhead ships lets a process make or enter another one; under
+// To the watcher of denied calls a container is known by its mount namespace. No profile that bulkhead ships lets a process make or enter another one; under
 // a site's profile that does, such a process is out of sight. While a watcher is attached every thread of the host
 // takes the slower way into the kernel, as with any use of these tracepoints.
 package record

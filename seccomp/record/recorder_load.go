@@ -173,12 +173,12 @@ func (p *recorderProbe) scan(types *btf.Spec, code asm.Instructions) error {
 	if err != nil {
 		return fmt.Errorf("load program for iterator %q: %w", "task", hostCause(err))
 	}
-	defer prog.Close()
+	defer func() { _ = prog.Close() }()
 	it, err := link.AttachIter(link.IterOptions{Program: prog})
 	if err != nil {
 		return fmt.Errorf("attach program to iterator %q: %w", "task", hostCause(err))
 	}
-	defer it.Close()
+	defer func() { _ = it.Close() }()
 	for before, rounds := uint64(0), 0; rounds < maxScans; rounds++ {
 		if err := runIterator(it); err != nil {
 			return fmt.Errorf("look for the container's processes: %w", hostCause(err))
