@@ -15,7 +15,7 @@ import (
 var podNumber atomic.Int64
 
 func podScenarios() []podScenario {
-	return slices.Concat(sharingScenarios)
+	return slices.Concat(sharingScenarios, podLifeScenarios, podFileScenarios, podUserScenarios)
 }
 
 var sleep = []string{"sleep", "1000"}

@@ -72,8 +72,13 @@ func (c *cri) call(t testing.TB, method string, request object, answer any) {
 	if answer == nil {
 		return
 	}
+	decode(t, text, answer)
+}
+
+func decode(t testing.TB, text string, answer any) {
+	t.Helper()
 	if err := json.Unmarshal([]byte(text), answer); err != nil {
-		t.Fatalf("read answer of %s: %v: %s", method, err, text)
+		t.Fatalf("read answer: %v: %s", err, text)
 	}
 }
 
@@ -145,9 +150,7 @@ func (c *cri) pod(t testing.TB, edits ...edit) *pod {
 	t.Helper()
 	p := &pod{cri: c, config: c.podConfig(t, edits...)}
 	var answer struct{ PodSandboxID string }
-	if err := json.Unmarshal([]byte(must(t, c.tryPod(t, p.config))), &answer); err != nil {
-		t.Fatal(err)
-	}
+	decode(t, must(t, c.tryPod(t, p.config)), &answer)
 	p.id = answer.PodSandboxID
 	t.Cleanup(func() { p.remove(t) })
 	return p
@@ -192,10 +195,7 @@ func (p *pod) tryCreate(t testing.TB, config object) result {
 func (p *pod) start(t testing.TB, name string, command []string, edits ...edit) string {
 	t.Helper()
 	var answer struct{ ContainerID string }
-	text := must(t, p.tryCreate(t, p.containerConfig(name, command, edits...)))
-	if err := json.Unmarshal([]byte(text), &answer); err != nil {
-		t.Fatal(err)
-	}
+	decode(t, must(t, p.tryCreate(t, p.containerConfig(name, command, edits...))), &answer)
 	p.call(t, "StartContainer", object{"containerId": answer.ContainerID}, nil)
 	return answer.ContainerID
 }

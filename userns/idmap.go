@@ -43,12 +43,34 @@ func Clone(f *os.File, ns *os.File, recursive bool) (*os.File, error) {
 	if ns == nil {
 		return mnt, nil
 	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns.Fd())}
-	if err := setAttr(mnt, &attr, recursive); err != nil {
+	if err := mapMount(mnt, f, ns, recursive); err != nil {
 		closeAll(mnt)
-		return nil, whyNotMappable(f, ns, recursive, err)
+		return nil, err
 	}
 	return mnt, nil
+}
+
+// CloneTop is [Clone] with the mounts below f, but idmaps only the mount of f itself: the option "idmap" of runtime-spec beside
+// "rbind".
+func CloneTop(f *os.File, ns *os.File) (*os.File, error) {
+	mnt, err := Clone(f, nil, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := mapMount(mnt, f, ns, false); err != nil {
+		closeAll(mnt)
+		return nil, err
+	}
+	return mnt, nil
+}
+
+// mapMount idmaps the detached mount that was cloned of f.
+func mapMount(mnt, f, ns *os.File, recursive bool) error {
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns.Fd())}
+	if err := setAttr(mnt, &attr, recursive); err != nil {
+		return whyNotMappable(f, ns, recursive, err)
+	}
+	return nil
 }
 
 // IDMapSupported probes whether what f refers to takes an idmapped mount, by making one and throwing it away. The mounts

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/opencontainers/runc/libcontainer"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -147,6 +148,9 @@ func (r *Runtime) startExec(rec *Record, c *libcontainer.Container, hardened *sp
 	if err := passDescriptors(p, o.PreserveFDs, r.Inherited, false); err != nil {
 		return nil, nil, err
 	}
+	if err := r.inheritExecLimits(rec, p); err != nil {
+		return nil, nil, fmt.Errorf("exec in %q: %w", o.ID, err)
+	}
 	config := c.Config()
 	con, err := setupIO(p, owner{config: &config, user: hardened.Process.User}, ioOptions{
 		terminal: hardened.Process.Terminal, detach: o.Detach, consoleSocket: o.ConsoleSocket, pidfdSocket: o.PidfdSocket,
@@ -167,6 +171,19 @@ func (r *Runtime) startExec(rec *Record, c *libcontainer.Container, hardened *sp
 		return nil, nil, err
 	}
 	return p, con, nil
+}
+
+// inheritExecLimits is [inheritLimits] for a process in a user namespace that the engine made.
+func (r *Runtime) inheritExecLimits(rec *Record, p *libcontainer.Process) error {
+	if rec.Leased {
+		return nil
+	}
+	ns, err := os.Open(filepath.Join("/proc", strconv.Itoa(rec.InitPID), "ns/user"))
+	if err != nil {
+		return fmt.Errorf("open its user namespace: %w", err)
+	}
+	defer ns.Close()
+	return inheritLimits(p, ns, rec.Policy.Facts)
 }
 
 func execUmask(p *specs.Process) int {

@@ -141,6 +141,11 @@ func (c *creation) launch() (err error) {
 	if err := passDescriptors(c.process, c.o.PreserveFDs, c.Inherited, true); err != nil {
 		return err
 	}
+	if c.joined == nil { // a sibling's belongs to this user
+		if err := inheritLimits(c.process, c.namespaceFile(specs.UserNamespace), c.policy.Facts); err != nil {
+			return fmt.Errorf("create %q: %w", c.o.ID, err)
+		}
+	}
 	config := c.container.Config()
 	owner := owner{config: &config, user: c.hardened.Process.User}
 	if c.console, err = setupIO(c.process, owner, ioOptions{

@@ -202,8 +202,12 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 	if err != nil {
 		return err
 	}
-	recursive := slices.Contains(m.Options, "rbind")
-	mnt, err := cloneSource(f, src, m, ns, recursive)
+	var mnt *os.File
+	if ns == nil && callerMaps(m) {
+		mnt, err = c.cloneMapped(f, m)
+	} else {
+		mnt, err = cloneSource(f, src, m, ns, slices.Contains(m.Options, "rbind"))
+	}
 	if err != nil {
 		return err
 	}

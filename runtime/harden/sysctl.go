@@ -160,7 +160,7 @@ func ownNamespace(s *specs.Spec, p Policy, kind string) bool {
 			return false
 		}
 		f := p.Facts.Namespaces[i]
-		return f.Path == ns.Path && f.Err == "" && f.Inode != 0 && !f.Host && f.Sibling == "" && f.OwnerIsHost
+		return f.Path == ns.Path && f.Err == "" && f.Inode != 0 && !f.Host && f.Sibling == "" && (f.OwnerIsHost || ownedByJoined(f, p))
 	}
 	return false
 }

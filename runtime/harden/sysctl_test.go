@@ -124,6 +124,13 @@ func TestSysctlNamespaces(t *testing.T) {
 	refused := []string{`linux.sysctl[net.ipv4.ip_forward] is "1", want absent: the network namespace is not the container's own (rule sysctl)`}
 	runRule(t, sysctl, []ruleCase{
 		{name: "a pod's", edit: join(bundle.Namespace{Path: "/run/netns/p", Inode: 7, Kind: "network", OwnerIsHost: true})},
+		{name: "that of a pod with a user namespace of its own", edit: func(s *specs.Spec, p *Policy) {
+			joinPodUser := join(bundle.Namespace{Path: "/run/netns/p", Inode: 7, Kind: "network", Owner: 9})
+			joinPodUser(s, p)
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "user", Path: "/run/userns/p"})
+			p.Facts.Namespaces = append(p.Facts.Namespaces, bundle.Namespace{Path: "/run/userns/p", Inode: 9, Kind: "user"})
+		}},
+		{name: "one that another user namespace owns", edit: join(bundle.Namespace{Path: "/run/netns/p", Inode: 7, Kind: "network", Owner: 9}), refused: refused},
 		{name: "the host's", edit: join(bundle.Namespace{Path: "/proc/1/ns/net", Inode: 1, Kind: "network", Host: true, OwnerIsHost: true}), refused: refused},
 		{name: "a sibling's", edit: join(bundle.Namespace{Path: "/proc/9/ns/net", Inode: 9, Kind: "network", Sibling: "db"}), refused: refused},
 		{name: "unresolved", edit: join(bundle.Namespace{Path: "/x", Err: "x"}), refused: refused},
