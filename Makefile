@@ -61,6 +61,11 @@ corpus: deps build ## popular programs with work loads under runc and bulkhead, 
 	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_CORPUS=full BULKHEAD_CORPUS_ONLY='$(ONLY)' BULKHEAD_CORPUS_TABLE=$(CURDIR)/dist/corpus.md \
 		$(go_test) -count 1 -timeout 60m -run '^TestCorpus' ./integration; status=$$?; cat dist/corpus.md; exit $$status
 
+.PHONY: seccomp-study
+seccomp-study: deps build ## record popular programs, generate their profiles and replay them; writes docs/seccomp-results.md (needs root)
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_STUDY=$(or $(ONLY),full) BULKHEAD_STUDY_DOC=$(CURDIR)/docs/seccomp-results.md \
+		$(go_test) -count 1 -timeout 60m -run '^TestSeccompStudy$$' ./integration
+
 .PHONY: check
 check: vet lint unit ## vet, lint and unit tests: before every commit
 
