@@ -124,7 +124,11 @@ type ProtectedPath struct {
 // Kernel has facts about this kernel that rules need. Each was probed, none is a version.
 type Kernel struct {
 	AppArmor bool `json:"appArmor"`
-	SELinux  bool `json:"seLinux"`
+	// AppArmorMode is the mode in which the kernel holds the AppArmor profile that the spec names: "enforce", "complain",
+	// "unconfined" and so on, or "missing" when it holds none of that name. Empty when nothing was looked up: AppArmor is
+	// not active, the spec names none, or names a stack of several or one of another namespace.
+	AppArmorMode string `json:"appArmorMode,omitempty"`
+	SELinux      bool   `json:"seLinux"`
 	// MissingSysctls are those of the spec that this kernel does not have.
 	MissingSysctls []string `json:"missingSysctls,omitempty"`
 	// Arch is the native architecture in seccomp's notation: "SCMP_ARCH_X86_64".

@@ -12,8 +12,10 @@ import (
 
 // probeKernel asks the kernel for what rules must know.
 func probeKernel(spec *specs.Spec) Kernel {
+	apparmor := firstByte("/sys/module/apparmor/parameters/enabled") == 'Y' && exists("/sys/kernel/security/apparmor")
 	return Kernel{
-		AppArmor:       firstByte("/sys/module/apparmor/parameters/enabled") == 'Y' && exists("/sys/kernel/security/apparmor"),
+		AppArmor:       apparmor,
+		AppArmorMode:   apparmorModeOf(spec, apparmor),
 		SELinux:        exists("/sys/fs/selinux/enforce"),
 		MissingSysctls: missingSysctls(spec),
 		Arch:           seccompArch(runtime.GOARCH),

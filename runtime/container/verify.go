@@ -56,7 +56,7 @@ func (c *creation) verifyProcess(pid int) error {
 		return fmt.Errorf("process %d is in the host's user namespace", pid)
 	}
 	c.rec.UserNamespace = statInode(ns)
-	return nil
+	return verifyLSM(pid, c.hardened.Process, c.policy.Facts.Kernel)
 }
 
 // verifyMapping compares uid_map and gid_map with the range, or with the caller's own mapping (user_namespaces(7)).
@@ -206,6 +206,9 @@ func verifyExec(pid int, rec *Record, hardened *specs.Spec) error {
 		if st, err = readStatus(pid); err == nil {
 			err = st.within(hardened.Process)
 		}
+	}
+	if err == nil {
+		err = verifyLSM(pid, hardened.Process, rec.Policy.Facts.Kernel)
 	}
 	if err == nil {
 		var info os.FileInfo

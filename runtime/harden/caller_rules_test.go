@@ -126,6 +126,16 @@ func TestLSM(t *testing.T) {
 		{name: "unconfined", edit: on("unconfined", label), refused: []string{`process.apparmorProfile is "unconfined", want a profile that confines (rule lsm)`}},
 		{name: "unconfined in a stack", edit: on("docker-default//&unconfined", label), refused: []string{`process.apparmorProfile is "docker-default//&unconfined", want a profile that confines (rule lsm)`}},
 		{
+			name:    "a profile that is not loaded",
+			edit:    func(s *specs.Spec, p *Policy) { on("mine", label)(s, p); p.Facts.Kernel.AppArmorMode = "missing" },
+			refused: []string{`process.apparmorProfile is "mine", want a profile that this host's AppArmor has loaded (see aa-status(8)) (rule lsm)`},
+		},
+		{
+			name:    "a profile that confines nothing",
+			edit:    func(s *specs.Spec, p *Policy) { on("runc", label)(s, p); p.Facts.Kernel.AppArmorMode = "unconfined" },
+			refused: []string{`process.apparmorProfile is "runc", want a profile that confines: this one is loaded with flags=(unconfined) (rule lsm)`},
+		},
+		{
 			name:    "super privileged",
 			edit:    on("docker-default", "system_u:system_r:spc_t:s0"),
 			refused: []string{`process.selinuxLabel is "system_u:system_r:spc_t:s0", want user:role:type:level with a type that confines (rule lsm)`},

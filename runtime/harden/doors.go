@@ -26,7 +26,7 @@ func Exec(saved *specs.Spec, proc *specs.Process, p Policy) (*specs.Spec, []Chan
 	}
 	request := *saved
 	request.Process = inherit(saved.Process, proc)
-	p.running = true
+	p.running, p.apparmor = true, saved.Process.ApparmorProfile
 	p.Profile = withinCreate(p.Profile, saved.Process)
 	h, changes, err := Harden(&request, p)
 	if err != nil {

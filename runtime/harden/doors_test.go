@@ -104,6 +104,25 @@ func TestExecWithinCreate(t *testing.T) {
 	}
 }
 
+// Docker asks for it with `docker exec --privileged`.
+func TestExecUnconfined(t *testing.T) {
+	saved, p := created(t)
+	saved.Process.ApparmorProfile = "docker-default"
+	p.Facts.Kernel.AppArmor = true
+	p.Facts.Kernel.AppArmorMode = "enforce"
+	h, changes, err := Exec(saved, &specs.Process{Args: []string{"id"}, Cwd: "/", ApparmorProfile: "unconfined", NoNewPrivileges: true}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Process.ApparmorProfile != "docker-default" {
+		t.Errorf("the profile is %q", h.Process.ApparmorProfile)
+	}
+	want := `lsm: process.apparmorProfile: "unconfined" -> "docker-default" (an exec is confined as its container is)`
+	if got := showChanges(changes); len(got) != 1 || got[0] != want {
+		t.Errorf("exec reports %q, want %q", got, want)
+	}
+}
+
 func TestExecInherits(t *testing.T) {
 	saved, p := created(t)
 	saved.Process.ApparmorProfile = "docker-default"

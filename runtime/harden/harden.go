@@ -36,6 +36,8 @@ type Policy struct {
 	ceiling *seccomp.Profile
 	// running tells that the container exists already, so that what only create does is not narrowed again.
 	running bool
+	// apparmor is the AppArmor profile of the running container that an exec joins.
+	apparmor string
 }
 
 // Mapped is a registered seccomp profile that the host's configuration gives a container.

@@ -11,13 +11,14 @@ import (
 // A container is confined by the host's security module, where there is one.
 //
 //	Field:    process.apparmorProfile, process.selinuxLabel, linux.mountLabel
-//	Allowed:  the engine's profile or label; none at all is noted
-//	Else:     an explicit unconfined one is refused where that module is active
+//	Allowed:  the engine's profile or label, which the kernel must have; none at all is noted
+//	Else:     an explicit unconfined one is refused where that module is active (Docker asks for it with --privileged);
+//	          an exec that asks for it gets the container's own
 //	Why:      it is the wall behind the others. CIS Docker 5.2, 5.3
 var lsm = Rule{
 	ID:      "lsm",
 	Fields:  []string{"process.apparmorProfile", "process.selinuxLabel", "linux.mountLabel"},
-	Summary: "Nobody asks for an unconfined AppArmor profile or SELinux domain.",
+	Summary: "Nobody gets an unconfined AppArmor profile or SELinux domain by asking for it.",
 	narrow:  noteLSM,
 	judge:   judgeLSM,
 }
@@ -33,6 +34,11 @@ func noteLSM(s *specs.Spec, p Policy) []Change {
 	if p.Facts.Kernel.SELinux && s.Process.SelinuxLabel == "" {
 		t.note("process.selinuxLabel", "absent", "SELinux is active on this host and the caller names no label")
 	}
+	// Docker asks for it with `exec --privileged`.
+	if p.Facts.Kernel.AppArmor && p.apparmor != "" && strings.Contains(s.Process.ApparmorProfile, "unconfined") {
+		t.narrow("process.apparmorProfile", quote(s.Process.ApparmorProfile), quote(p.apparmor), "an exec is confined as its container is")
+		s.Process.ApparmorProfile = p.apparmor
+	}
 	return t.changes
 }
 
@@ -40,6 +46,8 @@ func judgeLSM(s *specs.Spec, p Policy) []Violation {
 	o := protest{rule: "lsm"}
 	if profile := s.Process.ApparmorProfile; p.Facts.Kernel.AppArmor && apparmorUnconfined(profile) {
 		o.object("process.apparmorProfile", quote(profile), "a profile that confines")
+	} else if !p.running {
+		o.apparmorMode(profile, p.Facts.Kernel.AppArmorMode)
 	}
 	if label := s.Process.SelinuxLabel; p.Facts.Kernel.SELinux && label != "" {
 		fields := strings.Split(label, ":")
@@ -52,6 +60,16 @@ func judgeLSM(s *specs.Spec, p Policy) []Violation {
 		o.object("linux.mountLabel", quote(s.Linux.MountLabel), "a label without quotes and control characters")
 	}
 	return o.violations
+}
+
+// apparmorMode objects to a profile by what the kernel holds under its name.
+func (o *protest) apparmorMode(profile, mode string) {
+	switch mode {
+	case "missing":
+		o.object("process.apparmorProfile", quote(profile), "a profile that this host's AppArmor has loaded (see aa-status(8))")
+	case "unconfined":
+		o.object("process.apparmorProfile", quote(profile), "a profile that confines: this one is loaded with flags=(unconfined)")
+	}
 }
 
 // apparmorUnconfined looks at every part of a profile's name: a namespace (":ns:name"), a stack ("a//&b") and a child

@@ -1,0 +1,62 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
+)
+
+// verifyLSM reads back what confines a process: its AppArmor profile and its SELinux label, where those modules are active and
+// the spec names one. Both take effect with the next execve(2), so a process at the exec fifo has the new one pending
+// (attr/exec of proc_pid_attr(5)) and one that runs its program already has it for its own (attr/current).
+func verifyLSM(pid int, p *specs.Process, k bundle.Kernel) error {
+	attr := "/proc/" + strconv.Itoa(pid) + "/attr/"
+	if k.AppArmor && p.ApparmorProfile != "" {
+		// Since Linux 5.8 each module has a directory of its own, for several can be active.
+		dir := attr + "apparmor/"
+		if _, err := os.Stat(dir + "exec"); errors.Is(err, fs.ErrNotExist) {
+			dir = attr
+		}
+		if err := compareLabel(dir, p.ApparmorProfile, "AppArmor profile", apparmorName); err != nil {
+			return err
+		}
+	}
+	if k.SELinux && p.SelinuxLabel != "" {
+		return compareLabel(attr, p.SelinuxLabel, "SELinux label", func(label string) string { return label })
+	}
+	return nil
+}
+
+// compareLabel compares the pending label of a process, or where none is pending its own, with the wanted one.
+func compareLabel(dir, want, what string, name func(string) string) error {
+	var got string
+	for _, file := range []string{"exec", "current"} {
+		b, err := os.ReadFile(dir + file)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", what, err)
+		}
+		if got = name(strings.TrimRight(string(b), "\x00\n")); got != "" {
+			break
+		}
+	}
+	// A profile may put programs into profiles of its own (apparmor.d(5), child profiles): they are part of it.
+	if got != want && !strings.HasPrefix(got, want+"//") {
+		return fmt.Errorf("%s is %q, want %q", what, got, want)
+	}
+	return nil
+}
+
+// apparmorName takes the mode off "NAME (MODE)". The text "unconfined" has none, and neither has a pending nothing.
+func apparmorName(text string) string {
+	if i := strings.LastIndex(text, " ("); i > 0 && strings.HasSuffix(text, ")") {
+		return text[:i]
+	}
+	return text
+}
