@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // What engines read and pass besides arguments.
@@ -135,6 +136,18 @@ var protocolCases = []cliCase{
 		equal(t, "event", fmt.Sprint(event.Type, " ", event.ID), "stats "+b.id)
 		equal(t, "processes", event.Data.Pids.Current, 1)
 		equal(t, "uses memory", event.Data.Memory.Usage.Usage > 0, true)
+	}},
+	{"delete --force of a paused container", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime)
+		pid := b.running(t)
+		b.do(t, "pause", b.id)
+		b.do(t, "delete", "--force", b.id)
+		eventually(t, "the end of its process", func() error {
+			if unix.Kill(pid, 0) == nil {
+				return fmt.Errorf("process %d is still there", pid)
+			}
+			return nil
+		})
 	}},
 	{"checkpoint", true, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)

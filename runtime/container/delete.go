@@ -112,7 +112,7 @@ func (r *Runtime) destroy(dir string, rec *Holding, c *libcontainer.Container) e
 // record.
 func (r *Runtime) end(dir string, rec *Holding, c *libcontainer.Container) (err error) {
 	if rec.InitPID > 0 {
-		if err := killAndWait(rec.InitPID, rec.InitStart, int(killTimeout.Milliseconds())); err != nil {
+		if err := killAndWait(rec.InitPID, rec.InitStart, int(killTimeout.Milliseconds()), func() { thaw(rec) }); err != nil {
 			return err
 		}
 	}
@@ -148,11 +148,20 @@ func endInit(c *libcontainer.Container) error {
 		return nil //nolint:nilerr // no state, no process; what is in the cgroup is killed next
 	}
 	_ = c.Signal(unix.SIGKILL) // thaws a frozen cgroup, ends a shared pid namespace
-	return killAndWait(state.InitProcessPid, state.InitProcessStartTime, int(killTimeout.Milliseconds()))
+	return killAndWait(state.InitProcessPid, state.InitProcessStartTime, int(killTimeout.Milliseconds()), nil)
 }
 
-// emptyCgroup kills whatever is left in the container's cgroup. It gives the cgroup's manager, or nil when there never was one.
-func emptyCgroup(rec *Holding) (cgroups.Manager, error) {
+// thaw thaws the container's cgroup, so that its processes can end.
+func thaw(rec *Holding) {
+	if m, err := cgroupOf(rec); err == nil && m != nil {
+		if err := m.Freeze(cgroups.Thawed); err != nil {
+			logrus.Warnf("thaw cgroup of %q: %v", rec.ID, err)
+		}
+	}
+}
+
+// cgroupOf is the manager of the container's cgroup, nil when there never was one.
+func cgroupOf(rec *Holding) (cgroups.Manager, error) {
 	if rec.Cgroup == nil {
 		return nil, nil //nolint:nilnil // the cgroup was never made
 	}
@@ -161,6 +170,15 @@ func emptyCgroup(rec *Holding) (cgroups.Manager, error) {
 	m, err := manager.New(&named)
 	if err != nil {
 		return nil, fmt.Errorf("find cgroup: %w", err)
+	}
+	return m, nil
+}
+
+// emptyCgroup kills whatever is left in the container's cgroup. It gives the cgroup's manager, or nil when there never was one.
+func emptyCgroup(rec *Holding) (cgroups.Manager, error) {
+	m, err := cgroupOf(rec)
+	if m == nil {
+		return nil, err
 	}
 	for end := time.Now().Add(killTimeout); ; time.Sleep(2 * time.Millisecond) {
 		pids, err := m.GetAllPids()

@@ -40,7 +40,9 @@ func alive(pid int, start uint64) bool {
 
 // killAndWait sends SIGKILL to the process and waits until it is gone, through a pidfd, so that a reused pid is never
 // hit and no polling is needed. It returns at once when the process is not the one that start names.
-func killAndWait(pid int, start uint64, timeoutMillis int) error {
+//
+// thaw, unless nil, is called when the process does not end at once: in a frozen cgroup (v1) it takes no signal.
+func killAndWait(pid int, start uint64, timeoutMillis int, thaw func()) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return nil // no such process: nothing to kill
@@ -51,6 +53,12 @@ func killAndWait(pid int, start uint64, timeoutMillis int) error {
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
 		return nil // it ended by itself
+	}
+	if thaw != nil {
+		if waitPidfd(fd, pid, 100) == nil {
+			return nil
+		}
+		thaw()
 	}
 	return waitPidfd(fd, pid, timeoutMillis)
 }

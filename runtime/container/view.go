@@ -204,5 +204,5 @@ func endView(v *RootView) error {
 	if v.PID == 0 {
 		return nil
 	}
-	return killAndWait(v.PID, v.Start, int(killTimeout.Milliseconds()))
+	return killAndWait(v.PID, v.Start, int(killTimeout.Milliseconds()), nil)
 }
