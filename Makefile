@@ -19,7 +19,8 @@ export CGO_ENABLED := 1
 
 go_build = $(GO) build -trimpath -buildvcs=false -tags "$(TAGS)" -ldflags "$(LDFLAGS)"
 # Prints every failed test's output and one closing line with the counts; fails when anything failed.
-go_test = $(GO) run ./tools/testsum $(GO) test -json -tags "$(TAGS)"
+# Static, because the integration tests take themselves along into guests of other distributions.
+go_test = $(GO) run ./tools/testsum $(GO) test -json -tags "$(TAGS)" -ldflags '-extldflags -static'
 UNIT = $$($(GO) list -tags "$(TAGS)" ./... | grep -v /integration)
 
 .PHONY: help
@@ -54,6 +55,10 @@ unit: build-deps ## unit tests, golden cases and fuzz seeds
 .PHONY: integration
 integration: deps build ## the integration tests alone, RUN=regexp for some of them (needs root)
 	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m $(if $(RUN),-run '$(RUN)') ./integration/...
+
+.PHONY: vm-test
+vm-test: deps build ## the integration tests in virtual machines with Debian's own kernels, systemd, cgroup v2 and AppArmor (needs root)
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_GUEST_FULL=1 $(go_test) -count 1 -timeout 120m -run '^TestGuest' ./integration
 
 .PHONY: corpus
 corpus: deps build ## popular programs with work loads under runc and bulkhead, ONLY=name,name for some; prints a table (needs root)

@@ -17,7 +17,7 @@ const (
 	guestBootDeadline = 6 * time.Minute
 )
 
-// guestJobScript is what the service of the guest runs. It speaks on the second serial line.
+// guestJobScript is what the service of the guest runs, with $prepare and $run set. It speaks on the second serial line.
 const guestJobScript = `
 exec >/dev/ttyS1 2>&1 </dev/null
 stty -F /dev/ttyS1 raw -echo
@@ -26,16 +26,19 @@ cp /job/bulkhead /job/bulkheadctl /usr/local/bin/
 cd /job/integration
 . /job/env
 export BULKHEAD_BIN=/usr/local/bin/bulkhead BULKHEAD_TEST_IMAGES=/job/images BULKHEAD_TEST_CACHE=/tmp/cache
-sh -c "$1"
-/job/integration.test -test.v=test2json -test.timeout 45m "$@" || echo "the tests ended with exit status $?"
+sh -c "$prepare"
+/job/integration.test -test.v=test2json -test.timeout 45m -test.run "$run" || echo "the tests ended with exit status $?"
+sleep 1
 `
 
-// A guestRun is a guest under way: its output, to be read to its end, and what it says on its console.
+// A guestRun is a guest under way: its output, to be read to its end, and what it says on its console. With a directory in
+// BULKHEAD_TEST_CONSOLE both are kept there, to be watched.
 type guestRun struct {
 	cmd     *exec.Cmd
 	out     io.Reader
 	spoke   bool
 	console string
+	copy    *os.File
 }
 
 // bootGuest starts a virtual machine with an emulated processor: KVM is not asked for, so it works in a virtual machine, too.
@@ -47,6 +50,10 @@ func bootGuest(t testing.TB, img guestImage, job string) *guestRun {
 	g := &guestRun{console: filepath.Join(t.TempDir(), "console")}
 	if dir := os.Getenv("BULKHEAD_TEST_CONSOLE"); dir != "" {
 		g.console = filepath.Join(dir, filepath.Base(filepath.Dir(img.disk))+".console")
+		var err error
+		if g.copy, err = os.Create(filepath.Join(dir, "output")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	g.cmd = exec.Command("nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
 		"-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "3072", "-kernel", img.kernel, "-initrd", img.initrd,
@@ -84,6 +91,9 @@ func (g *guestRun) Read(p []byte) (int, error) {
 	}
 	n, err := g.out.Read(p)
 	g.spoke = true
+	if g.copy != nil {
+		_, _ = g.copy.Write(p[:n])
+	}
 	return n, err
 }
 

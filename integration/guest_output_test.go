@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,7 +83,7 @@ func (g *guestOutput) write(text string) {
 	case text == "":
 	case g.current != nil:
 		g.current.output.WriteString(text + "\n")
-	case text != "PASS" && text != "FAIL" && text != "booted":
+	case !slices.Contains([]string{"PASS", "FAIL", "booted", "the tests ended with exit status 1"}, text):
 		g.stray.WriteString(text + "\n")
 	}
 }

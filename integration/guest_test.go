@@ -2,7 +2,6 @@ package integration
 
 import (
 	"os"
-
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,30 +9,48 @@ import (
 
 // A guestWork is what a guest is booted for.
 type guestWork struct {
-	suite string
-	// run is a -test.run pattern, prepare a shell command that comes before it, env what is exported besides.
+	name, suite string
+	// run is a -test.run pattern, prepare a shell command that comes before the tests, env what is exported for them.
 	run, prepare string
 	env          []string
 	images       []string
 }
 
+// guestEssence is what `make test` runs in guests: what cgroup v2, systemd, AppArmor, older kernels and unprivileged users are
+// about, under bulkhead alone. guestWhole is what `make vm-test` runs: under runc as well, so that a failure is known to be ours.
+var (
+	guestEssence = []guestWork{
+		{name: "sid", suite: "sid", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
+			run: "TestLSM|TestRootless|TestSystemdCgroup|^TestDocker$/bulkhead/(run/hardened|limits/(asked|update|default)|grants/apparmor-unconfined|exec/privileged)$|" +
+				"TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
+		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
+			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run/hardened|limits/asked)$|TestCLI/bulkhead/life-of-a-container"},
+	}
+	guestWhole = []guestWork{
+		{name: "sid", suite: "sid", images: []string{"busybox", "services"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestDocker|TestCLI|TestPodman|TestContainerd)$"},
+		{name: "bookworm", suite: "bookworm", images: []string{"busybox", "services"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestDocker|TestCLI|TestPodman|TestContainerd)$"},
+	}
+)
+
 // TestGuest runs tests of this package in virtual machines with a kernel of the distribution's, systemd, cgroup v2 and AppArmor, and
-// gives their results as its own. BULKHEAD_GUEST_RUN replaces what is run, BULKHEAD_GUEST_SUITES the suites.
+// gives their results as its own. For work on a guest, BULKHEAD_GUEST_RUN replaces what is run, BULKHEAD_GUEST_PREPARE is a
+// command to run before it.
 func TestGuest(t *testing.T) {
 	requireRoot(t)
-	suites := "sid"
-	if s := os.Getenv("BULKHEAD_GUEST_SUITES"); s != "" {
-		suites = s
+	if os.Getenv("BULKHEAD_GUEST") != "" {
+		t.Skip("this is a guest")
 	}
-	for _, suite := range strings.Split(suites, ",") {
-		t.Run(suite, func(t *testing.T) {
-			w := guestWork{suite: suite, run: "TestCLI", images: []string{"busybox"}}
-			if s := os.Getenv("BULKHEAD_GUEST_RUN"); s != "" {
-				w.run = s
+	works := guestEssence
+	if os.Getenv("BULKHEAD_GUEST_FULL") != "" {
+		works = guestWhole
+	}
+	for _, w := range works {
+		t.Run(w.name, func(t *testing.T) {
+			if run := os.Getenv("BULKHEAD_GUEST_RUN"); run != "" {
+				w.run, w.prepare = run, os.Getenv("BULKHEAD_GUEST_PREPARE")
 			}
-			w.prepare = os.Getenv("BULKHEAD_GUEST_PREPARE")
-			if s := os.Getenv("BULKHEAD_TEST_RUNTIMES"); s != "" {
-				w.env = append(w.env, "BULKHEAD_TEST_RUNTIMES="+s)
+			if list := os.Getenv("BULKHEAD_TEST_RUNTIMES"); list != "" {
+				w.env = []string{"BULKHEAD_TEST_RUNTIMES=" + list}
 			}
 			w.do(t)
 		})
@@ -68,15 +85,17 @@ func (w *guestWork) disk(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	script, env := filepath.Join(dir, "run"), filepath.Join(dir, "env")
-	text := "set -- " + shellQuote(w.prepare) + " -test.run " + shellQuote(w.run) + "\n" + strings.Replace(guestJobScript, `sh -c "$1"`, `sh -c "$1"; shift`, 1)
-	for path, content := range map[string]string{script: text, env: "export " + strings.Join(append(w.env, "BULKHEAD_GUEST="+w.suite), " ") + "\n"} {
+	for path, content := range map[string]string{
+		script: "prepare=" + shellQuote(w.prepare) + " run=" + shellQuote(w.run) + guestJobScript,
+		env:    "export " + strings.Join(append(w.env, "BULKHEAD_GUEST="+w.suite), " ") + "\n",
+	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	bin := bulkheadBin(t)
 	files := map[string]string{"run": script, "env": env, "bulkhead": bin, "bulkheadctl": filepath.Join(filepath.Dir(bin), "bulkheadctl"),
-		"integration.test": self, "integration/testdata": "testdata"}
+		"integration.test": self, "integration/testdata": "testdata", "profiles/data": filepath.Join("..", "profiles", "data")}
 	for _, name := range w.images {
 		files["images/"+name+".tar"] = imageTar(t, name)
 	}
