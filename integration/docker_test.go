@@ -83,6 +83,7 @@ func (e *engine) newDockerd(t testing.TB, settings map[string]any) *dockerd {
 		// A range of its own: the host's network may use the default ones.
 		"bip": "10.201.0.1/24", "default-address-pools": []map[string]any{{"base": "10.202.0.0/16", "size": 24}},
 	}
+	maps.Copy(config, d.cgroupSettings())
 	maps.Copy(config, e.settings)
 	maps.Copy(config, settings)
 	data, err := json.Marshal(config)
@@ -98,14 +99,19 @@ func (e *engine) newDockerd(t testing.TB, settings map[string]any) *dockerd {
 
 // dockerSetup makes dockerd's mount namespace look like a host with Docker and nothing else, and leaves the host's own
 // alone: a /run of its own with the well-known socket, but with the host's leases, which are one table for the whole
-// host; a private /etc/docker; and other names for / and /run, as an attacker would like them.
+// host, and with systemd's sockets, which the systemd cgroup driver talks to; a private /etc/docker; and other names for / and /run, as an attacker would like them.
 const dockerSetup = `
 mkdir -p etc leases alias/root alias/run /run/bulkhead
 if [ -d /etc/docker ]; then mount --bind etc /etc/docker; fi
 mount --bind /run/bulkhead leases
+keep=
+for d in dbus systemd; do
+	if [ -d "/run/$d" ]; then mkdir "host-$d"; mount --rbind "/run/$d" "host-$d"; keep="$keep $d"; fi
+done
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/bulkhead
 mount --move leases /run/bulkhead
+for d in $keep; do mkdir "/run/$d"; mount --move "host-$d" "/run/$d"; done
 mount --bind / alias/root
 mount --bind /run alias/run`
 
