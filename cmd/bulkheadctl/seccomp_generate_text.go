@@ -54,6 +54,9 @@ func reasonsOf(calls []generate.Call, source string) []string {
 			continue
 		}
 		for _, s := range c.Sources {
+			if s.From != source {
+				continue
+			}
 			if names[s.Why] == nil {
 				order = append(order, s.Why)
 			}

@@ -10,6 +10,7 @@ import (
 )
 
 // Evidence says how complete recordings are. A call of it is one that the ceiling permits; combinations are those of recorded arguments.
+// Calls that a recorder let pass unseen count as made by its workload, except in LeaveOneOut.
 type Evidence struct {
 	// Growth has a line for each recording, in the given order.
 	Growth []Growth `json:"growth"`
@@ -64,7 +65,7 @@ const fewest = 3
 func evidence(recordings []*recording.Recording, o Options) Evidence {
 	within := make([][]recording.Call, len(recordings))
 	for i, r := range recordings {
-		for _, c := range r.Calls {
+		for _, c := range recording.Merge(r.Calls, unseen(r)) {
 			if c, ok := evident(c, o); ok {
 				within[i] = append(within[i], c)
 			}
@@ -221,7 +222,7 @@ func leaveOneOut(recordings []*recording.Recording, within [][]recording.Call, o
 			continue
 		}
 		for _, c := range within[i] {
-			if d, denied := deniedBy(p, c); denied {
+			if d, denied := deniedBy(p, c); denied && len(c.Seen) > 0 {
 				l.Denied = append(l.Denied, d)
 			}
 		}
