@@ -242,6 +242,9 @@ func TestSeccompRecordNothing(t *testing.T) {
 	b := newBundle(t, "bulkhead")
 	file := recordedCreate(t, b)
 	p := recorderOf(t, b)
+	if state := b.do(t, "state", b.id); !strings.Contains(state, fmt.Sprintf("%q: %q", "dev.bulkhead.recording", file)) {
+		t.Errorf("state does not name the recording: %s", state)
+	}
 	b.do(t, "delete", b.id)
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file is there: %v", err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,14 +22,24 @@ const (
 	recordPause    = time.Second
 )
 
+// A callRecorder is one of the recorders.
+type callRecorder interface {
+	Began() (bool, error)
+	Mark() error
+	Read(*recording.Recording, time.Time) (changed bool, err error)
+	Close() error
+}
+
 // A recordSession records one container into one file.
 type recordSession struct {
 	request  container.RecordRequest
 	init     *os.File // pidfd of the first process
-	recorder *record.Recorder
+	recorder callRecorder
 	file     string
+	watch    string // what the runtime reads, for a recorder by notification
 	rec      recording.Recording
 	entry    *recorderEntry
+	await    func() // the end of the workload
 	stop     chan os.Signal
 	written  time.Time
 	ended    bool // the container has
@@ -38,9 +49,9 @@ type recordSession struct {
 // session's from then on.
 func beginRecording(q container.RecordRequest, init *os.File) (_ *recordSession, err error) {
 	if q.Recorder == recording.ByNotify {
-		return nil, errors.New("record with user notification: that recorder has to start the workload itself; use record -- COMMAND or record --bundle")
+		return nil, errors.New("record with user notification: it has to be there when the workload starts; use record -- COMMAND, record --bundle or a recording runtime")
 	}
-	s := &recordSession{request: q, init: init, stop: make(chan os.Signal, 4)}
+	s := &recordSession{request: q, init: init, stop: make(chan os.Signal, 4), await: func() { awaitEnd(init) }}
 	// Signals are taken before anything is there to be undone.
 	signal.Notify(s.stop, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1)
 	defer func() {
@@ -52,9 +63,12 @@ func beginRecording(q container.RecordRequest, init *os.File) (_ *recordSession,
 	if err != nil {
 		return nil, err
 	}
-	if s.recorder, err = record.NewRecorder(target, time.Now()); err != nil {
+	inBPF, err := record.NewRecorder(target, time.Now())
+	if err != nil {
 		return nil, err
 	}
+	s.recorder = inBPF
+	debug.FreeOSMemory() // a recorder lives as long as its container
 	s.describe()
 	if hasEnded(init) {
 		return nil, fmt.Errorf("record %q: its first process has ended", q.ID)
@@ -91,7 +105,7 @@ func (s *recordSession) run(limit time.Duration) error {
 	}
 	gone := make(chan struct{})
 	go func() {
-		awaitEnd(s.init)
+		s.await()
 		close(gone)
 	}()
 	tick := time.NewTicker(recordInterval)

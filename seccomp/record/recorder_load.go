@@ -118,6 +118,7 @@ func newRecorderProbe(t DenialTarget, sizes recorderSizes) (*recorderProbe, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's type information: %w; it takes a kernel with CONFIG_DEBUG_INFO_BTF, which shows /sys/kernel/btf/vmlinux", typesCause(err))
 	}
+	defer btf.FlushKernelSpec() // tens of megabytes that are not needed again
 	l, err := readRecorderLayout(types, runtime.GOARCH)
 	if err != nil {
 		return nil, err
