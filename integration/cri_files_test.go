@@ -81,6 +81,22 @@ var podFileScenarios = []podScenario{
 		must(t, run(t, c.inside("touch", data+"/at/new")))
 		equal(t, "what was mounted after the start", c.sh(t, a, "ls /vol/at"), "new")
 	}},
+	{"recursive read-only mounts", false, func(t *testing.T, c *cri) {
+		if c.line.name == "1.6" {
+			t.Skip("the field came with containerd 1.7.20 and 2.0")
+		}
+		data := c.volume(t, "kubernetes.io~csi", "tree", 0o777)
+		must(t, run(t, exec.Command("mkdir", data+"/below")))
+		must(t, run(t, c.inside("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", data+"/below")))
+		t.Cleanup(func() { must(t, run(t, c.inside("umount", data+"/below"))) })
+		p := c.pod(t)
+		a := p.start(t, "a", sleep, set("mounts", []object{{"containerPath": "/vol", "hostPath": data, "readonly": true, "recursiveReadOnly": true}}))
+		for _, path := range []string{"/vol/x", "/vol/below/x"} {
+			if r := c.exec(t, a, "touch", path); r.code == 0 || !strings.Contains(r.stderr, "Read-only file system") {
+				t.Errorf("touch %s: %s", path, r)
+			}
+		}
+	}},
 	{"read-only root", false, func(t *testing.T, c *cri) {
 		p := c.pod(t)
 		a := p.start(t, "a", sleep, set("linux.securityContext.readonlyRootfs", true))

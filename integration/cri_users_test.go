@@ -66,6 +66,30 @@ var podUserScenarios = []podScenario{
 		wide := c.podConfig(t, set("annotations", object{"dev.bulkhead.profile": "compatible"}))
 		refused(t, c.tryPod(t, wide), "it is not tighter than")
 	}},
+	{"what containerd tells kubelet of the handlers", true, func(t *testing.T, c *cri) {
+		var answer struct {
+			RuntimeHandlers []struct {
+				Name     string
+				Features struct{ UserNamespaces, RecursiveReadOnlyMounts bool }
+			}
+		}
+		c.call(t, "Status", object{}, &answer)
+		// containerd 1.6 tells nothing of handlers, 1.7 nothing of user namespaces.
+		told := map[string]string{}
+		for _, h := range answer.RuntimeHandlers {
+			told[h.Name] = fmt.Sprintf("user namespaces %v, recursive read-only mounts %v", h.Features.UserNamespaces, h.Features.RecursiveReadOnlyMounts)
+		}
+		want := "user namespaces true, recursive read-only mounts true"
+		switch {
+		case c.line.name == "1.6":
+			want = ""
+		case strings.HasPrefix(c.line.name, "1."):
+			want = "user namespaces false, recursive read-only mounts true"
+		}
+		for _, name := range []string{"bulkhead", "bulkhead-restricted"} {
+			equal(t, "what is told of "+name, told[name], want)
+		}
+	}},
 	{"the handler bulkhead-restricted", true, func(t *testing.T, c *cri) {
 		p := (&cri{containerd: c.containerd, client: c.client, runtime: "bulkhead-restricted"}).pod(t)
 		refused(t, p.tryStart(t, "root", sleep), `refused by profile "restricted"`)
