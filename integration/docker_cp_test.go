@@ -16,11 +16,16 @@ func TestDockerCopyRandom(t *testing.T) {
 	requireProgram(t, "dockerd", "runc", "ip", "iptables", "busybox")
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			want := copyTranscript(t, "runc", seed)
-			got := copyTranscript(t, "bulkhead", seed)
-			compareTranscripts(t, got, want)
+			copyRandom(t, dockerWith(t, "runc").dockerd, seed, copyRounds)
 		})
 	}
+}
+
+func copyRandom(t *testing.T, d *dockerd, seed uint64, rounds int) {
+	t.Helper()
+	want := copyTranscript(t, &docker{dockerd: d, runtime: "runc"}, seed, rounds)
+	got := copyTranscript(t, &docker{dockerd: d, runtime: "bulkhead"}, seed, rounds)
+	compareTranscripts(t, got, want)
 }
 
 func compareTranscripts(t *testing.T, got, want []string) {
@@ -69,11 +74,10 @@ func diffLines(got, want string) string {
 }
 
 // copyTranscript runs the operations of a seed and gives what each showed.
-func copyTranscript(t *testing.T, runtime string, seed uint64) []string {
+func copyTranscript(t *testing.T, d *docker, seed uint64, rounds int) []string {
 	t.Helper()
-	d := dockerWith(t, runtime)
 	c := newCopied(t, d, seed)
-	for range copyRounds {
+	for range rounds {
 		c.step(t)
 	}
 	c.note("inside at the end", c.inside(t))

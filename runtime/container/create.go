@@ -241,7 +241,13 @@ func (c *creation) finish() error {
 	if err != nil {
 		return fmt.Errorf("write record of %q: %w", c.o.ID, err)
 	}
+	if err := c.recordView(); err != nil {
+		return err
+	}
 	if err := writeRecordLines(c.dir, &c.rec.Holding, decision); err != nil {
+		return err
+	}
+	if err := c.openView(); err != nil {
 		return err
 	}
 	c.unlock()

@@ -55,13 +55,7 @@ func (c *creation) prepare() (err error) {
 	}
 	// From here on the cgroup is ours: libcontainer has checked that it holds no process.
 	c.rec.Cgroup = cgroupName(config.Cgroups)
-	if err := c.recordView(); err != nil {
-		return err
-	}
-	if err := writeRecord(c.dir, c.rec); err != nil {
-		return err
-	}
-	return c.openView()
+	return writeRecord(c.dir, c.rec)
 }
 
 // stripDeviceRules takes out the access rules that libcontainer adds to every container and that no hardened one needs: mknod
