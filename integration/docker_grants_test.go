@@ -50,6 +50,18 @@ var grantScenarios = []scenario{
 			}
 		}
 	}},
+	{"grants/device-of-a-site", true, func(t *testing.T, d *docker) {
+		script := "(: <>/dev/fuse) && echo opened"
+		site := &docker{dockerd: d.dockerd, runtime: "bulkhead-device"}
+		equal(t, "allowed and asked", site.run(t, "--device", "/dev/fuse", "busybox", "sh", "-c", script), "opened")
+		refused(t, site.tryRun(t, "busybox", "sh", "-c", script))
+		refused(t, d.tryRun(t, "--device", "/dev/fuse", "busybox", "sh", "-c", script))
+	}},
+	{"grants/cap-add", false, func(t *testing.T, d *docker) {
+		s := parseStatus(d.run(t, "--cap-drop=ALL", "--cap-add=NET_BIND_SERVICE", "--cap-add=SETUID", "busybox", "cat", "/proc/self/status"))
+		equal(t, "CapBnd", s.caps(t, "CapBnd"), 1<<10|1<<7)
+		equal(t, "CapEff", s.caps(t, "CapEff"), 1<<10|1<<7)
+	}},
 	{"grants/masks-hold", true, func(t *testing.T, d *docker) {
 		for _, option := range []string{"--privileged", "--security-opt=systempaths=unconfined"} {
 			out := d.run(t, option, "busybox", "sh", "-c", "cat /proc/kcore 2>/dev/null | wc -c; ls /sys/firmware | wc -l; echo 1 2>/dev/null >/proc/sys/kernel/domainname || echo refused")

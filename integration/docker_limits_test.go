@@ -72,6 +72,20 @@ var limitScenarios = []scenario{
 		}
 		equal(t, "core", limitOf(procFile(t, pid, "limits"), "Max core file size"), "1 1 bytes")
 	}},
+	// As kubelet sets it: 1000 for a pod without requests, 2 to 999 by its share of the memory.
+	{"limits/oom-score", false, func(t *testing.T, d *docker) {
+		for _, score := range []string{"2", "936", "1000"} {
+			equal(t, "score", d.run(t, "--oom-score-adj", score, "busybox", "cat", "/proc/self/oom_score_adj"), score)
+		}
+	}},
+	// And for a pod with all it asks for. The floor is 0, or the engine's own score where the host may not lower it.
+	{"limits/oom-score-of-guaranteed", true, func(t *testing.T, d *docker) {
+		for _, score := range []string{"-997", "-998"} {
+			if got := d.run(t, "--oom-score-adj", score, "busybox", "cat", "/proc/self/oom_score_adj"); got != "0" && got != "1" {
+				t.Errorf("score is %q when %s is asked, want 0 or the engine's own", got, score)
+			}
+		}
+	}},
 	{"limits/update-cannot-widen", true, func(t *testing.T, d *docker) {
 		id := d.container(t, "-m", "64m", "--pids-limit", "50", "busybox", "sleep", "1000")
 		pid := d.pid(t, id)

@@ -17,7 +17,8 @@ type scenario struct {
 // scenarios is the one list that every Docker is tried with.
 func scenarios() []scenario {
 	return slices.Concat(runScenarios, execScenarios, fileScenarios, networkScenarios, lifecycleScenarios,
-		limitScenarios, refusalScenarios, grantScenarios, serviceScenarios)
+		limitScenarios, refusalScenarios, grantScenarios, serviceScenarios,
+		interactScenarios, composeScenarios, imageScenarios, daemonScenarios)
 }
 
 // TestDocker runs every scenario on this host's Docker, under every runtime that it is meant for.

@@ -90,6 +90,9 @@ func (e *engine) newDockerd(t testing.TB, settings map[string]any) *dockerd {
 	if err == nil {
 		err = os.WriteFile(d.dir+"/daemon.json", data, 0o600)
 	}
+	if err == nil {
+		err = os.WriteFile(d.dir+"/device.json", deviceProfile(t), 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,10 +102,14 @@ func (e *engine) newDockerd(t testing.TB, settings map[string]any) *dockerd {
 
 // dockerSetup makes dockerd's mount namespace look like a host with Docker and nothing else, and leaves the host's own
 // alone: a /run of its own with the well-known socket, but with the host's leases, which are one table for the whole
-// host, and with systemd's sockets, which the systemd cgroup driver talks to; a private /etc/docker; and other names for / and /run, as an attacker would like them.
+// host, and with systemd's sockets, which the systemd cgroup driver talks to; an /etc of its own with a site's profile and no settings of Docker; and other names for / and /run, as an attacker
+// would like them.
 const dockerSetup = `
-mkdir -p etc leases alias/root alias/run /run/bulkhead
-if [ -d /etc/docker ]; then mount --bind etc /etc/docker; fi
+mkdir -p etc etc-upper etc-work leases alias/root alias/run /run/bulkhead
+mount -t overlay -o lowerdir=/etc,upperdir=etc-upper,workdir=etc-work overlay /etc
+mkdir -p /etc/docker /etc/bulkhead/profiles.d
+mount --bind etc /etc/docker
+install -m 600 device.json /etc/bulkhead/profiles.d/device.json
 mount --bind /run/bulkhead leases
 keep=
 for d in dbus systemd; do
@@ -113,6 +120,7 @@ mkdir /run/bulkhead
 mount --move leases /run/bulkhead
 for d in $keep; do mkdir "/run/$d"; mount --move "host-$d" "/run/$d"; done
 mount --bind / alias/root
+mount --bind /etc alias/root/etc
 mount --bind /run alias/run`
 
 func (d *dockerd) ready() error {
@@ -131,12 +139,34 @@ func runtimeTable(t testing.TB) map[string]any {
 		if name == "bulkhead" {
 			bin := bulkheadBin(t)
 			table["bulkhead"] = map[string]any{"path": bin}
-			for _, p := range []string{"restricted", "compatible"} {
+			for _, p := range []string{"restricted", "compatible", "device"} {
 				table["bulkhead-"+p] = map[string]any{"path": bin, "runtimeArgs": []string{"--profile", p}}
 			}
 		}
 	}
 	return table
+}
+
+// deviceProfile is a site's profile "device", which allows one device more than the default one.
+func deviceProfile(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "profiles", "data", "default.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var base struct {
+		Devices []map[string]any `json:"devices"`
+	}
+	if err := json.Unmarshal(data, &base); err != nil {
+		t.Fatal(err)
+	}
+	fuse := map[string]any{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "access": "rw", "reason": "the test's own need"}
+	data, err = json.Marshal(map[string]any{"base": "default", "devices": append(base.Devices, fuse),
+		"widened": map[string]string{"devices": "a test opens one device"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // dockerClient prefers the distribution's client, which belongs to its daemon, over another one on the PATH.
@@ -157,9 +187,13 @@ func (d *dockerd) socket() string { return d.dir + "/d.sock" }
 // command is the Docker client, talking to this daemon with no configuration of the user's.
 func (d *dockerd) command(args ...string) *exec.Cmd {
 	cmd := d.inside(d.client, args...)
-	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+d.socket(), "DOCKER_CONFIG="+d.dir+"/client", "DOCKER_CONTEXT=",
-		"DOCKER_BUILDKIT=0", "DOCKER_CLI_HINTS=false")
+	cmd.Env = d.environment()
 	return cmd
+}
+
+func (d *dockerd) environment() []string {
+	return append(os.Environ(), "DOCKER_HOST=unix://"+d.socket(), "DOCKER_CONFIG="+d.dir+"/client", "DOCKER_CONTEXT=",
+		"DOCKER_BUILDKIT=0", "DOCKER_CLI_HINTS=false")
 }
 
 func (d *dockerd) close() error {

@@ -150,12 +150,12 @@ func showSome(list []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:maxNamed], ", "), len(list)-maxNamed)
 }
 
-// narrowDeviceRules drops access rules that allow more than the devices of the profile, and puts the rule that denies
-// everything in front when it is not there.
+// narrowDeviceRules cuts access rules down to what the devices of the profile allow, drops those of which nothing is left,
+// and puts the rule that denies everything in front when it is not there.
 func narrowDeviceRules(r *specs.LinuxResources, p Policy, t *tally) {
 	var dropped []string
 	r.Devices = slices.DeleteFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool {
-		if !d.Allow || ruleAllowed(d, p) {
+		if !d.Allow || ruleAllowed(d, p) || accessAllowed(d, p) != "" {
 			return false
 		}
 		dropped = append(dropped, showDeviceRule(d))
@@ -164,10 +164,40 @@ func narrowDeviceRules(r *specs.LinuxResources, p Policy, t *tally) {
 	if len(dropped) > 0 {
 		t.narrow("linux.resources.devices", "with allow "+showSome(dropped), "without", "a device of the host's is a way to the host")
 	}
+	for i, d := range r.Devices {
+		if d.Allow && !ruleAllowed(d, p) {
+			r.Devices[i].Access = accessAllowed(d, p)
+			t.narrow("linux.resources.devices", "allow "+showDeviceRule(d), "allow "+showDeviceRule(r.Devices[i]), "the profile allows no more of it")
+		}
+	}
 	if len(r.Devices) == 0 || !deniesAll(r.Devices[0]) {
 		r.Devices = append([]specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}, r.Devices...)
 		t.narrow("linux.resources.devices", "without a rule that denies", "deny a *:* rwm first", "what no rule allows must be denied")
 	}
+}
+
+// accessAllowed is the most that one device of the profile allows of the access that a rule gives: engines ask for "rwm"
+// when their user names only the device.
+func accessAllowed(d specs.LinuxDeviceCgroup, p Policy) string {
+	most := ""
+	if strings.Trim(d.Access, "rwm") != "" {
+		return ""
+	}
+	for _, a := range p.Profile.Devices {
+		if a.Type != deviceType(d.Type) || a.Major != deviceNumber(d.Major) || a.Minor != -1 && a.Minor != deviceNumber(d.Minor) {
+			continue
+		}
+		both := strings.Map(func(c rune) rune {
+			if strings.ContainsRune(a.Access, c) {
+				return c
+			}
+			return -1
+		}, d.Access)
+		if len(both) > len(most) {
+			most = both
+		}
+	}
+	return most
 }
 
 func deniesAll(d specs.LinuxDeviceCgroup) bool {

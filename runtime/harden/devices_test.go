@@ -49,6 +49,14 @@ func TestDevices(t *testing.T) {
 		},
 		{name: "the profile's", edit: fuse(node("/dev/fuse", "c", 10, 229))},
 		{
+			name: "more access than the profile's",
+			edit: func(s *specs.Spec, p *Policy) {
+				fuse(node("/dev/fuse", "c", 10, 229))(s, p)
+				p.Profile.Devices[len(p.Profile.Devices)-1].Access = "rw"
+			},
+			changes: []string{"linux.resources.devices: allow c 10:229 rwm -> allow c 10:229 rw (the profile allows no more of it)"},
+		},
+		{
 			name:    "no rules",
 			changes: []string{"linux.resources.devices: without a rule that denies -> deny a *:* rwm first (what no rule allows must be denied)"},
 		},

@@ -1,0 +1,137 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+)
+
+var imageScenarios = []scenario{
+	// With so many layers the engine names them relative to a directory: the mount options have room for one page.
+	{"images/many-layers", false, func(t *testing.T, d *docker) {
+		const layers = 100
+		name := d.layeredImage(t, layers, 1, 1)
+		out := d.run(t, name, "sh", "-c", "ls /layer | wc -l; cat /layer/0/0 /layer/99/0; stat -c %u:%g /layer/99/0; rm /layer/5/0 && echo x >/layer/0/0 && cat /layer/0/0")
+		equal(t, "what a container sees", out, fmt.Sprintf("%d\nxx1000:2000\nx", layers))
+		d.logStarts(t, name, fmt.Sprintf("%d layers", layers))
+	}},
+	{"images/large", false, func(t *testing.T, d *docker) {
+		files, size := 10000, 4096
+		if os.Getenv("BULKHEAD_TEST_FULL") == "1" {
+			files, size = 40000, 107520
+		}
+		name := d.layeredImage(t, 1, files, size)
+		equal(t, "files", d.run(t, name, "sh", "-c", "ls /layer/0 | wc -l; stat -c %u:%g:%s /layer/0/9"), fmt.Sprintf("%d\n1000:2000:%d", files, size))
+		d.logStarts(t, name, fmt.Sprintf("%d files, %d MB", files, files*size/1000000))
+	}},
+}
+
+// logStarts measures what it takes to start a container of an image and of a small one. It is written down, never asserted.
+func (d *docker) logStarts(t *testing.T, name, what string) {
+	t.Helper()
+	median := func(image string) time.Duration {
+		var took []time.Duration
+		for range 7 {
+			begin := time.Now()
+			d.run(t, image, "true")
+			took = append(took, time.Since(begin))
+		}
+		slices.Sort(took)
+		return took[len(took)/2].Round(time.Millisecond)
+	}
+	t.Logf("measured: run of true: small image %v, %s %v", median("busybox"), what, median(name))
+}
+
+// layeredImage loads an image of busybox and more layers, each with a directory of files of one size that belong to user
+// 1000 and group 2000.
+func (d *docker) layeredImage(t *testing.T, layers, files, size int) string {
+	t.Helper()
+	name := fmt.Sprintf("layers-%d-%d-%d:%s", layers, files, size, d.runtime)
+	path := filepath.Join(t.TempDir(), "image.tar")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	base, err := os.ReadFile(imageTar(t, "busybox"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &archive{w: tar.NewWriter(f)}
+	a.layer(base)
+	for i := range layers {
+		a.layer(fileLayer(fmt.Sprintf("layer/%d/", i), files, size))
+	}
+	if err := a.close(name); err != nil {
+		t.Fatal(err)
+	}
+	d.do(t, "load", "-q", "-i", path)
+	_ = os.Remove(path)
+	t.Cleanup(func() { d.do(t, "rmi", "-f", name) })
+	return name
+}
+
+// An archive is an image as `docker save` writes it.
+type archive struct {
+	w     *tar.Writer
+	err   error
+	names []string
+	sums  []string
+}
+
+func (a *archive) put(name string, data []byte) {
+	if a.err == nil {
+		a.err = a.w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))})
+	}
+	if a.err == nil {
+		_, a.err = io.Copy(a.w, bytes.NewReader(data))
+	}
+}
+
+func (a *archive) layer(data []byte) {
+	sum := sha256.Sum256(data)
+	name := hex.EncodeToString(sum[:]) + ".tar"
+	a.put(name, data)
+	a.names, a.sums = append(a.names, name), append(a.sums, "sha256:"+hex.EncodeToString(sum[:]))
+}
+
+func (a *archive) close(name string) error {
+	config, err := json.Marshal(map[string]any{"architecture": runtime.GOARCH, "os": "linux",
+		"config": map[string]any{"Env": []string{"PATH=/bin"}}, "rootfs": map[string]any{"type": "layers", "diff_ids": a.sums}})
+	if err != nil {
+		return err
+	}
+	manifest, err := json.Marshal([]any{map[string]any{"Config": "config.json", "RepoTags": []string{name}, "Layers": a.names}})
+	if err != nil {
+		return err
+	}
+	a.put("config.json", config)
+	a.put("manifest.json", manifest)
+	if a.err != nil {
+		return a.err
+	}
+	return a.w.Close()
+}
+
+func fileLayer(dir string, files, size int) []byte {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	content := bytes.Repeat([]byte("x"), size)
+	_ = w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755})
+	for i := range files { // a bytes.Buffer takes everything
+		_ = w.WriteHeader(&tar.Header{Name: fmt.Sprint(dir, i), Mode: 0o644, Size: int64(size), Uid: 1000, Gid: 2000})
+		_, _ = w.Write(content)
+	}
+	_ = w.Close()
+	return buf.Bytes()
+}
