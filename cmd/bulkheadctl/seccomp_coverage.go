@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -72,6 +73,9 @@ type comparedProfile struct {
 }
 
 func seccompCoverage(ctx *cli.Context, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("read arguments of seccomp coverage: got %d, see bulkheadctl seccomp coverage --help", len(args))
+	}
 	in, err := readSeccomp(ctx, args[0])
 	if err != nil {
 		return err

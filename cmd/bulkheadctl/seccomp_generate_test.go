@@ -52,6 +52,7 @@ func TestSeccompGenerateGolden(t *testing.T) {
 		"generate-not-a-file":  {"generate", "testdata/seccomp/narrow.json"},
 		"evidence-no-args":     {"evidence"},
 		"coverage-no-args":     {"coverage"},
+		"coverage-two":         {"coverage", "default", "restricted", "--all"},
 		"coverage-no-such-one": {"coverage", "testdata/seccomp/none.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
