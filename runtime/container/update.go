@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -83,5 +84,20 @@ func (r *Runtime) setLimits(c *libcontainer.Container, hardened *specs.Spec) err
 	cgroup.Devices = devices
 	cgroup.SkipDevices = true
 	config.Cgroups = &cgroup
+	return setWeight(c, config)
+}
+
+// setWeight writes the limits around cpu.idle: the kernel refuses a weight while the cgroup is idle
+// (kernel/sched/fair.c, sched_group_set_shares), and libcontainer writes the weight first.
+func setWeight(c *libcontainer.Container, config configs.Config) error {
+	idle, shares, weight := config.Cgroups.CPUIdle, config.Cgroups.CpuShares, config.Cgroups.CpuWeight
+	if idle == nil {
+		return c.Set(config)
+	}
+	config.Cgroups.CpuShares, config.Cgroups.CpuWeight = 0, 0
+	if err := c.Set(config); err != nil || *idle != 0 {
+		return err
+	}
+	config.Cgroups.CpuShares, config.Cgroups.CpuWeight = shares, weight
 	return c.Set(config)
 }
