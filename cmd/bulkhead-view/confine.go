@@ -133,5 +133,5 @@ func confine() error {
 	if _, err := os.Stat("/proc"); err == nil {
 		return errors.New("leave the host's files: they are still there")
 	}
-	return nil
+	return onlyAllowed()
 }
