@@ -74,7 +74,11 @@ func (s studied) study(t *testing.T, d *docker) finding {
 	f.evidence, f.warnings = report.Evidence, report.Warnings
 	f.cover(t)
 	if f.plain.permitted > s.most {
-		t.Errorf("the profile of %s leaves %d calls, want at most %d", s.name, f.plain.permitted, s.most)
+		var names []string
+		for _, c := range report.Calls {
+			names = append(names, c.Name)
+		}
+		t.Errorf("the profile of %s leaves %d calls, want at most %d: %v", s.name, f.plain.permitted, s.most, names)
 	}
 	held := runsOf[len(runsOf)-1]
 	f.denied = newDenials(recordings, s.live(t, d, image, held, 1, f.plain.file))

@@ -187,6 +187,6 @@ func writeViolations(w io.Writer, width int, profile string, list []harden.Viola
 		entry(w, width, "  ", "", v.Rule+": "+v.Field)
 		entry(w, width, "    ", "got     ", orNothing(v.Got))
 		entry(w, width, "    ", "want    ", orNothing(v.Want))
-		entry(w, width, "    ", "to do   ", remedy(v.Rule, v.Field, profile))
+		entry(w, width, "    ", "to do   ", remedyOf(v, profile))
 	}
 }

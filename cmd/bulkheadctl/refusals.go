@@ -16,6 +16,7 @@ import (
 
 	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/container"
+	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
 
 // maxRefusalLog is the largest bound that the configuration takes.
@@ -110,6 +111,15 @@ var loosened = map[string]string{
 	"sysctl":            "sysctls",
 	"hooks":             "hooks",
 	"secrets":           "secretsRefused",
+}
+
+// remedyOf is [remedy] for a violation; one of a requirement that profiles do not open has its own.
+func remedyOf(v harden.Violation, profile string) string {
+	if v.Rule == "seccomp" && strings.Contains(v.Want, "seccomp.requireRegistered") {
+		return "record the workload (bulkheadctl seccomp record), make its profile (bulkheadctl seccomp generate), register it in " +
+			"/etc/bulkhead/seccomp.d, and run the container with it"
+	}
+	return remedy(v.Rule, v.Field, profile)
 }
 
 // remedy says what an operator can do about a refusal by a rule.
