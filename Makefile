@@ -60,6 +60,16 @@ integration: deps build ## the integration tests alone, RUN=regexp for some of t
 vm-test: deps build ## the integration tests in virtual machines with Debian's own kernels, systemd, cgroup v2 and AppArmor (needs root)
 	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_GUEST_FULL=1 $(go_test) -count 1 -timeout 120m -run '^TestGuest' ./integration
 
+MATRIX ?= TestDocker$$|TestDockerEngines$$|TestContainerd$$|TestCRI|TestPodman|TestCLI$$
+.PHONY: matrix
+matrix: deps build ## the tables of docs/compatibility.md: all engines under bulkhead and runc, large images, GUEST=1 for guests too (needs root)
+	@mkdir -p dist
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_TEST_FULL=1 $(GO) test -json -tags "$(TAGS)" -count 1 -timeout 60m -run '$(MATRIX)' ./integration \
+		>dist/matrix.json; status=$$?; \
+	if [ -n "$(GUEST)" ]; then BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_GUEST_FULL=1 $(GO) test -json -tags "$(TAGS)" -count 1 -timeout 120m \
+		-run '^TestGuest$$' ./integration >dist/matrix-guest.json || status=1; fi; \
+	$(GO) run ./tools/matrix -o docs/compatibility.md dist/matrix.json $$(ls dist/matrix-guest.json 2>/dev/null) || status=1; exit $$status
+
 .PHONY: corpus
 corpus: deps build ## popular programs with work loads under runc and bulkhead, ONLY=name,name for some; prints a table (needs root)
 	@mkdir -p dist && rm -f dist/corpus.md

@@ -26,13 +26,13 @@ var imageScenarios = []scenario{
 		d.logStarts(t, name, fmt.Sprintf("%d layers", layers))
 	}},
 	{"images/large", false, func(t *testing.T, d *docker) {
-		files, size := 10000, 4096
+		layers, files, size := 4, 2500, 4096
 		if os.Getenv("BULKHEAD_TEST_FULL") == "1" {
-			files, size = 40000, 107520
+			layers, size = 16, 107520 // 4.3 GB
 		}
-		name := d.layeredImage(t, 1, files, size)
-		equal(t, "files", d.run(t, name, "sh", "-c", "ls /layer/0 | wc -l; stat -c %u:%g:%s /layer/0/9"), fmt.Sprintf("%d\n1000:2000:%d", files, size))
-		d.logStarts(t, name, fmt.Sprintf("%d files, %d MB", files, files*size/1000000))
+		name := d.layeredImage(t, layers, files, size)
+		equal(t, "files", d.run(t, name, "sh", "-c", "ls /layer/0 | wc -l; stat -c %u:%g:%s /layer/3/9"), fmt.Sprintf("%d\n1000:2000:%d", files, size))
+		d.logStarts(t, name, fmt.Sprintf("%d files, %d MB", layers*files, layers*files*size/1000000))
 	}},
 }
 
