@@ -183,9 +183,9 @@ func (r *Recorder) readFrame(rec *recording.Recording) error {
 	if phase.Phase != 0 {
 		rec.Phases = append(rec.Phases, recording.Phase{Name: recording.Serving, Began: r.clock.at(phase.Time), By: startedBy(phase.By)})
 	}
-	rec.Losses.Calls = control.LostCalls + r.probe.attached.missed()
+	rec.Losses.Calls = control.LostCalls + r.probe.counters.missed()
 	rec.Losses.Combinations = control.LostCombinations
-	rec.Losses.Processes = control.LostTasks
+	rec.Losses.Processes = r.probe.followers.missed()
 	return nil
 }
 

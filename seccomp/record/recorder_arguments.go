@@ -11,6 +11,7 @@ import (
 func (p recorderProgram) combinations() asm.Instructions {
 	spec := cell // the offset is not needed any more
 	out := asm.Instructions{
+		asm.JEq.Imm(asm.R2, 0, "out"),
 		asm.Mov.Reg(asm.R1, nr),
 		asm.LSh.Imm(asm.R1, 5),
 		asm.LoadMapValue(spec, p.maps.arguments.FD(), 0),

@@ -8,20 +8,20 @@ import (
 // and a processor counts in the shard of its own.
 const (
 	cellNumbers = 512 // native calls go to 469 on Linux 6.18
-	cellShift   = 5   // a cell is 32 bytes: count, denied, first
+	cellShift   = 5   // a cell is 32 bytes: count, denied, first, whether arguments are kept
 	cellSize    = 1 << cellShift
 	archSize    = cellNumbers * cellSize
 	phaseSize   = 3 * archSize // native, foreign, x32
 	shardSize   = 2 * phaseSize
 
-	atDenied, atFirst = 8, 16
+	atDenied, atFirst, atArguments = 8, 16, 24
 )
 
 // Offsets in the control table, and in the table of the phase.
 const (
-	atBegan, atLostCalls, atLostCombinations, atLostTasks, atJoined = 0, 8, 16, 24, 32
+	atBegan, atLostCalls, atLostCombinations, atJoined = 0, 8, 16, 24
 
-	controlSize = 40
+	controlSize = 32
 
 	atPhase, atPhaseBy, atPhaseTime = 0, 4, 8
 
@@ -51,7 +51,7 @@ func (p recorderProgram) count(denied bool) asm.Instructions {
 	return join(p.cells(denied), p.combinations())
 }
 
-// cells counts a call in its cell. Native calls go on behind it, others leave the program.
+// cells counts a call in its cell. Native calls go on behind it, and have in R2 whether arguments are kept; others leave the program.
 func (p recorderProgram) cells(denied bool) asm.Instructions {
 	out := asm.Instructions{
 		p.foreign.load(asm.R1, task),
@@ -86,7 +86,7 @@ func (p recorderProgram) cells(denied bool) asm.Instructions {
 		asm.Add.Imm(cell, phaseSize),
 		asm.Mov.Imm(asm.R1, 0).WithSymbol("other-starts"),
 	}, p.add("other", denied), asm.Instructions{asm.Ja.Label("out")}, labelled("rare", p.rare(denied)),
-		asm.Instructions{asm.Mov.Imm(asm.R1, 0).WithSymbol("counted")})
+		asm.Instructions{asm.LoadMem(asm.R2, asm.R1, atArguments, asm.DWord).WithSymbol("counted")})
 }
 
 // phase adds the place of the phase to the cell's offset. A call that begins the second phase is its first; a denied one begins none.

@@ -8,8 +8,8 @@ import (
 // A recorderLayout is what the recorder reads of the running kernel's structures.
 type recorderLayout struct {
 	layout
-	// storage is nil for a task for which no BPF program keeps anything: almost all of a host's.
-	storage field
+	// pid is the thread's ID in the host's first PID namespace.
+	pid field
 	// comm is the first byte of a task's name.
 	comm field
 	// ptrace is not 0 while a tracer has the task.
@@ -24,7 +24,7 @@ func readRecorderLayout(types *btf.Spec, arch string) (recorderLayout, error) {
 		return recorderLayout{}, err
 	}
 	r := recorderLayout{layout: l}
-	if r.storage, err = findField(types, "task_struct.bpf_storage"); err != nil {
+	if r.pid, err = findField(types, "task_struct.pid"); err != nil {
 		return recorderLayout{}, err
 	}
 	if r.comm, err = findField(types, "task_struct.comm"); err != nil {

@@ -13,7 +13,7 @@ func TestRecorderLayoutOfArm64(t *testing.T) {
 	set := structure("", 8, at(0, "sig", &btf.Array{Index: number(4), Type: number(8), Nelems: 1}))
 	members := []btf.Member{
 		at(3000, "seccomp", structure("seccomp", 16, at(0, "mode", number(4)), at(4, "filter_count", counter))),
-		at(3100, "bpf_storage", &btf.Pointer{Target: number(8)}),
+		at(3100, "pid", number(4)),
 		at(3200, "comm", &btf.Array{Index: number(4), Type: number(1), Nelems: 16}),
 		at(3300, "ptrace", number(4)),
 		at(3400, "pending", structure("sigpending", 24, at(16, "signal", set))),
@@ -23,7 +23,7 @@ func TestRecorderLayoutOfArm64(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range map[string][2]field{
-		"bpf_storage": {l.storage, {3100, asm.DWord}}, "comm": {l.comm, {3200, asm.Byte}}, "ptrace": {l.ptrace, {3300, asm.Word}}, "pending": {l.pending, {3416, asm.DWord}},
+		"pid": {l.pid, {3100, asm.Word}}, "comm": {l.comm, {3200, asm.Byte}}, "ptrace": {l.ptrace, {3300, asm.Word}}, "pending": {l.pending, {3416, asm.DWord}},
 		"filter_count": {l.filterCount, {3004, asm.Word}},
 	} {
 		if f[0] != f[1] {
@@ -31,7 +31,7 @@ func TestRecorderLayoutOfArm64(t *testing.T) {
 		}
 	}
 	_, err = readRecorderLayout(armTypes(t, members[0]), "arm64")
-	if want := `find "task_struct.bpf_storage" in the kernel's types: "task_struct" has no member "bpf_storage"`; err == nil || err.Error() != want {
+	if want := `find "task_struct.pid" in the kernel's types: "task_struct" has no member "pid"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -47,7 +47,7 @@ func TestRecorderPrograms(t *testing.T) {
 	for arch, m := range machineOf {
 		p := recorderProgram{machine: m, maps: maps, sizes: usualSizes()}
 		for name, code := range map[string]asm.Instructions{
-			"enter": p.enter(), "exit": p.exit(), "exec": p.exec(), "fork": p.fork(), "death": p.death(), "scan": p.scan(),
+			"enter": p.enter(), "exit": p.exit(), "exec": p.exec(), "fork": p.fork(), "death": p.death(), "gone": p.gone(), "scan": p.scan(),
 		} {
 			symbols, err := code.SymbolOffsets()
 			if err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/syscalls"
@@ -40,7 +39,7 @@ func usualSizes() recorderSizes {
 
 // recorderMaps are what the programs share with the reader.
 type recorderMaps struct {
-	states       *ebpf.Map // what each thread of the workload did last; the kernel frees it with the thread
+	marks        *ebpf.Map // [0]: a byte for each ID of a thread, see recorderProgram.mark
 	cells        *ebpf.Map // [0]: shards of phases of architectures of cells
 	odd          *ebpf.Map // oddKey -> cell, for numbers without one
 	arguments    *ebpf.Map // [0]: an argumentRecord for each native number
@@ -50,7 +49,7 @@ type recorderMaps struct {
 }
 
 func (m recorderMaps) list() []*ebpf.Map {
-	return []*ebpf.Map{m.states, m.cells, m.odd, m.arguments, m.combinations, m.control, m.phase}
+	return []*ebpf.Map{m.marks, m.cells, m.odd, m.arguments, m.combinations, m.control, m.phase}
 }
 
 func (m recorderMaps) close() error {
@@ -64,7 +63,6 @@ func (m recorderMaps) close() error {
 }
 
 func newRecorderMaps(s recorderSizes) (m recorderMaps, err error) {
-	u32 := &btf.Int{Name: "unsigned int", Size: 4}
 	table := func(name string, size uint32) ebpf.MapSpec {
 		return ebpf.MapSpec{Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1}
 	}
@@ -74,7 +72,7 @@ func newRecorderMaps(s recorderSizes) (m recorderMaps, err error) {
 	}{
 		{&m.control, table("bulkhead_ctl", controlSize)},
 		{&m.phase, table("bulkhead_phase", phaseRecordSize)},
-		{&m.states, ebpf.MapSpec{Name: "bulkhead_state", Type: ebpf.TaskStorage, KeySize: 4, ValueSize: 4, Flags: unix.BPF_F_NO_PREALLOC, Key: u32, Value: u32}},
+		{&m.marks, table("bulkhead_marks", marks)},
 		{&m.cells, table("bulkhead_cells", uint32(s.shards)*shardSize)}, //nolint:gosec // small and positive
 		{&m.odd, ebpf.MapSpec{Name: "bulkhead_odd", Type: ebpf.Hash, KeySize: 16, ValueSize: cellSize, MaxEntries: s.odd}},
 		{&m.arguments, table("bulkhead_args", cellNumbers*argumentsSize)},
@@ -109,8 +107,8 @@ func argumentTable(arch string) ([]argumentRecord, error) {
 // A recorderProbe is the recorder's half in the kernel. It hangs on this process's descriptors as a probe does.
 type recorderProbe struct {
 	maps recorderMaps
-	// attached has the programs and links.
-	attached probe
+	// counters have the programs that count calls, followers those that follow tasks.
+	counters, followers probe
 }
 
 func newRecorderProbe(t DenialTarget, sizes recorderSizes) (*recorderProbe, error) {
@@ -131,10 +129,7 @@ func newRecorderProbe(t DenialTarget, sizes recorderSizes) (*recorderProbe, erro
 	if p.maps, err = newRecorderMaps(sizes); err != nil {
 		return nil, err
 	}
-	err = p.maps.arguments.Put(uint32(0), table)
-	if err != nil {
-		err = fmt.Errorf("fill map %q: %w", "bulkhead_args", hostCause(err))
-	} else {
+	if err = p.fill(table, sizes); err == nil {
 		err = p.start(types, recorderProgram{recorderLayout: l, machine: machineOf[runtime.GOARCH], target: t, maps: p.maps, sizes: sizes})
 	}
 	if err != nil {
@@ -143,22 +138,44 @@ func newRecorderProbe(t DenialTarget, sizes recorderSizes) (*recorderProbe, erro
 	return p, nil
 }
 
+// fill says in the tables which calls' arguments are kept.
+func (p *recorderProbe) fill(table []argumentRecord, sizes recorderSizes) error {
+	if err := p.maps.arguments.Put(uint32(0), table); err != nil {
+		return fmt.Errorf("fill map %q: %w", "bulkhead_args", hostCause(err))
+	}
+	cells := make([]cellRecord, int(sizes.shards)*shardSize/cellSize)
+	for i := range cells {
+		native := i/cellNumbers%3 == 0
+		if native && table[i%cellNumbers].Kept == kept {
+			cells[i].Arguments = 1
+		}
+	}
+	if err := p.maps.cells.Put(uint32(0), cells); err != nil {
+		return fmt.Errorf("fill map %q: %w", "bulkhead_cells", hostCause(err))
+	}
+	return nil
+}
+
 // start attaches the programs. Until one of them marks a task none of them does anything, so their order does not matter but for
 // the marks: who executes a program and who forks must be seen before the scan for those that are there already.
 func (p *recorderProbe) start(types *btf.Spec, code recorderProgram) error {
-	if err := p.attached.attach(types, "bulkhead_death", "sched_process_exit", code.death()); err == nil {
-		p.attached.deaths = true
-	}
 	for _, a := range []struct {
+		to               *probe
 		name, tracepoint string
 		code             asm.Instructions
 	}{
-		{"bulkhead_enter", "sys_enter", code.enter()},
-		{"bulkhead_exit", "sys_exit", code.exit()},
-		{"bulkhead_fork", "sched_process_fork", code.fork()},
-		{"bulkhead_exec", "sched_process_exec", code.exec()},
+		{&p.counters, "bulkhead_enter", "sys_enter", code.enter()},
+		{&p.counters, "bulkhead_exit", "sys_exit", code.exit()},
+		{&p.followers, "bulkhead_fork", "sched_process_fork", code.fork()},
+		{&p.followers, "bulkhead_exec", "sched_process_exec", code.exec()},
 	} {
-		if err := p.attached.attach(types, a.name, a.tracepoint, a.code); err != nil {
+		if err := a.to.attach(types, a.name, a.tracepoint, a.code); err != nil {
+			return err
+		}
+	}
+	// Kernels before 5.15 have no death.
+	if p.followers.attach(types, "bulkhead_death", "sched_process_exit", code.death()) != nil {
+		if err := p.followers.attach(types, "bulkhead_gone", "sched_process_exit", code.gone()); err != nil {
 			return err
 		}
 	}
@@ -208,4 +225,6 @@ func runIterator(it *link.Iter) error {
 	return errors.Join(err, r.Close())
 }
 
-func (p *recorderProbe) close() error { return errors.Join(p.attached.close(), p.maps.close()) }
+func (p *recorderProbe) close() error {
+	return errors.Join(p.counters.close(), p.followers.close(), p.maps.close())
+}

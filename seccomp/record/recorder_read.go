@@ -12,7 +12,7 @@ import (
 
 // controlRecord is the control table.
 type controlRecord struct {
-	Began, LostCalls, LostCombinations, LostTasks, Joined uint64
+	Began, LostCalls, LostCombinations, Joined uint64
 }
 
 // phaseRecord is the table of the phase. By is a system call's number, or byMark.
@@ -25,7 +25,7 @@ const byMark = ^uint32(0)
 
 // A cellRecord is what is counted of one call in one phase.
 type cellRecord struct {
-	Count, Denied, First, _ uint64
+	Count, Denied, First, Arguments uint64
 }
 
 // An oddKey names a number without a cell: bit 0 of Kind is a foreign call, bit 1 the second phase.
