@@ -84,3 +84,13 @@ func TestReport(t *testing.T) {
 		}
 	}
 }
+
+func TestShortest(t *testing.T) {
+	wall, cpu, err := shortest("3000000 2\n1000000 5\n")
+	if err != nil || wall != 1 || cpu != 2 {
+		t.Errorf("got %v, %v, %v", wall, cpu, err)
+	}
+	if _, _, err := shortest(""); err == nil || err.Error() != "read the time that a workload took: it printed none" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -19,19 +18,29 @@ type workload struct {
 	Name string
 	// needs are the programs of this machine that it takes.
 	needs []string
-	// script prints the nanoseconds that it took, once or several times: the shortest counts.
+	// script calls one, which prints how long a command took: wall nanoseconds, and its processor's milliseconds. The
+	// shortest of several counts.
 	script string
 }
 
+// one times its arguments. times(1p) has the processor's time of children in its second line.
+const one = `
+cpu() { awk 'NR==2 { split($1, u, "m"); split($2, s, "m"); print int(1000 * (60*u[1] + u[2] + 60*s[1] + s[2])) }' /tmp/times; }
+one() {
+	times >/tmp/times; c=$(cpu); a=$(date +%s%N)
+	"$@" >/dev/null
+	b=$(date +%s%N); times >/tmp/times; echo $((b-a)) $(($(cpu)-c))
+}`
+
 // The workloads make many short calls, which is where a recorder costs most. They run in the sandbox of `bulkheadctl try`.
 var workloads = []workload{
-	{"ls -lR /usr/lib", []string{"ls", "date"}, `
+	{"ls -lR /usr/lib", []string{"ls", "date", "awk"}, one + `
 ls -lR /usr/lib >/dev/null
-for i in 1 2 3; do a=$(date +%s%N); ls -lR /usr/lib >/dev/null; b=$(date +%s%N); echo $((b-a)); done`},
-	{"redis-benchmark, get and set", []string{"redis-server", "redis-benchmark", "date"}, `
+for i in 1 2 3; do one ls -lR /usr/lib; done`},
+	{"redis-benchmark, get and set", []string{"redis-server", "redis-benchmark", "date", "awk"}, one + `
 redis-server --port 7000 --save '' --daemonize yes --dir /tmp >/dev/null
 until redis-benchmark -p 7000 -n 1 -q -t ping >/dev/null 2>&1; do sleep 0.1; done
-for i in 1 2 3; do a=$(date +%s%N); redis-benchmark -p 7000 -n 50000 -q -t get,set >/dev/null; b=$(date +%s%N); echo $((b-a)); done`},
+for i in 1 2 3; do one redis-benchmark -p 7000 -n 50000 -q -t get,set; done`},
 }
 
 // recordingRuns are the runs of each workload, with and without a recorder in turn.
@@ -39,9 +48,10 @@ const recordingRuns = 5
 
 // recordingCost is what was measured of one workload: milliseconds of each run.
 type recordingCost struct {
-	Name            string
-	Plain, Recorded []float64
-	LeftOut         string `json:",omitempty"`
+	Name                  string
+	Plain, Recorded       []float64
+	PlainCPU, RecordedCPU []float64
+	LeftOut               string `json:",omitempty"`
 }
 
 // hostCost is what every other process of the host pays: nanoseconds of a getppid without and with a recorder somewhere.
@@ -77,9 +87,9 @@ func (b *benchmark) recordWorkload(ctl string, w workload) (recordingCost, error
 	recorded := []string{ctl, "seccomp", "record", "--recorder", "bpf", "-o", file, "--", "sh", "-c", w.script}
 	for range recordingRuns {
 		for _, side := range []struct {
-			argv []string
-			to   *[]float64
-		}{{plain, &c.Plain}, {recorded, &c.Recorded}} {
+			argv    []string
+			to, cpu *[]float64
+		}{{plain, &c.Plain, &c.PlainCPU}, {recorded, &c.Recorded, &c.RecordedCPU}} {
 			if err := os.RemoveAll(file); err != nil {
 				return c, err
 			}
@@ -87,30 +97,30 @@ func (b *benchmark) recordWorkload(ctl string, w workload) (recordingCost, error
 			if err != nil {
 				return c, fmt.Errorf("%s: %w: %s", strings.Join(side.argv[:2], " "), err, out)
 			}
-			ms, err := shortestMillis(string(out))
+			wall, cpu, err := shortest(string(out))
 			if err != nil {
 				return c, err
 			}
-			*side.to = append(*side.to, ms)
+			*side.to, *side.cpu = append(*side.to, wall), append(*side.cpu, cpu)
 		}
 	}
 	return c, nil
 }
 
-// shortestMillis reads lines of nanoseconds.
-func shortestMillis(text string) (float64, error) {
-	best := math.Inf(1)
-	for word := range strings.FieldsSeq(text) {
-		ns, err := strconv.ParseFloat(word, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read the time that a workload took: %w", err)
+// shortest reads lines of nanoseconds and milliseconds, and gives the least of each in milliseconds.
+func shortest(text string) (wall, cpu float64, err error) {
+	wall, cpu = math.Inf(1), math.Inf(1)
+	for line := range strings.Lines(text) {
+		var ns, ms float64
+		if _, err := fmt.Sscan(line, &ns, &ms); err != nil {
+			return 0, 0, fmt.Errorf("read the time that a workload took from %q: %w", line, err)
 		}
-		best = min(best, ns/1e6)
+		wall, cpu = min(wall, ns/1e6), min(cpu, ms)
 	}
-	if math.IsInf(best, 1) {
-		return 0, fmt.Errorf("read the time that a workload took: it printed none")
+	if math.IsInf(wall, 1) {
+		return 0, 0, errors.New("read the time that a workload took: it printed none")
 	}
-	return best, nil
+	return wall, cpu, nil
 }
 
 // recordHost times a call of this process, beside a sandbox that does nothing, recorded and not.
@@ -144,17 +154,19 @@ func (b *benchmark) recordHost(ctl string) (c hostCost, err error) {
 	return c, nil
 }
 
-// printRecording tells ratios of medians, and of the shortest runs, which the machine's other work touches least.
+// printRecording tells ratios of medians, of the shortest runs, and of the processor's time, which the machine's other work
+// touches least. That of redis is the client's.
 func (r *report) printRecording(w io.Writer) {
 	fmt.Fprintf(w, "\nRecording with BPF, ms of %d runs each in turn\n\n", recordingRuns)
-	fmt.Fprintf(w, "%-30s %10s %10s %8s %10s\n", "", "plain", "recorded", "ratio", "shortest")
+	fmt.Fprintf(w, "%-30s %10s %10s %8s %10s %8s\n", "", "plain", "recorded", "ratio", "shortest", "CPU")
 	for _, c := range r.Recording {
 		if c.LeftOut != "" {
 			fmt.Fprintf(w, "%-30s left out: %s\n", c.Name, c.LeftOut)
 			continue
 		}
 		plain, recorded := median(c.Plain), median(c.Recorded)
-		fmt.Fprintf(w, "%-30s %10.1f %10.1f %8.3f %10.3f\n", c.Name, plain, recorded, recorded/plain, slices.Min(c.Recorded)/slices.Min(c.Plain))
+		fmt.Fprintf(w, "%-30s %10.1f %10.1f %8.3f %10.3f %8.3f\n", c.Name, plain, recorded, recorded/plain,
+			slices.Min(c.Recorded)/slices.Min(c.Plain), median(c.RecordedCPU)/median(c.PlainCPU))
 	}
 	fmt.Fprintf(w, "\nA getppid of a process that is not recorded: %.0f ns, and %.0f ns while a recorder is attached anywhere on the host\n", r.Host.Without, r.Host.With)
 }
