@@ -64,7 +64,7 @@ MATRIX ?= TestDocker$$|TestDockerEngines$$|TestContainerd$$|TestCRI|TestPodman|T
 .PHONY: matrix
 matrix: deps build ## the tables of docs/compatibility.md: all engines under bulkhead and runc, large images, GUEST=1 for guests too (needs root)
 	@mkdir -p dist
-	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_TEST_FULL=1 $(GO) test -json -tags "$(TAGS)" -count 1 -timeout 60m -run '$(MATRIX)' ./integration \
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_TEST_MATRIX=1 $(GO) test -json -tags "$(TAGS)" -count 1 -timeout 60m -run '$(MATRIX)' ./integration \
 		>dist/matrix.json; status=$$?; \
 	if [ -n "$(GUEST)" ]; then BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_GUEST_FULL=1 $(GO) test -json -tags "$(TAGS)" -count 1 -timeout 120m \
 		-run '^TestGuest$$' ./integration >dist/matrix-guest.json || status=1; fi; \

@@ -8,6 +8,7 @@
 //	BULKHEAD_TEST_RUNTIMES  runtimes for the engine scenarios, default "bulkhead,runc": what must work the same under
 //	                        both is tried under both, so that a failure under bulkhead alone is bulkhead's
 //	BULKHEAD_TEST_FULL      1: the crash walk also counts the calls of the runtime's children, and kills children and groups
-//	BULKHEAD_TEST_MATRIX    1: every line of containerd, not only the installed and the newest one
+//	BULKHEAD_TEST_MATRIX    1: every line of containerd, not only the installed and the newest one; every runtime on each
+//	                        version of Docker; an image of 4 GB
 //	BULKHEAD_TEST_CACHE     where images made from Debian packages are kept; default: /var/cache/bulkhead-test
 package integration

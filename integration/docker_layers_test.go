@@ -27,7 +27,7 @@ var imageScenarios = []scenario{
 	}},
 	{"images/large", false, func(t *testing.T, d *docker) {
 		layers, files, size := 4, 2500, 4096
-		if os.Getenv("BULKHEAD_TEST_FULL") == "1" {
+		if os.Getenv("BULKHEAD_TEST_MATRIX") == "1" {
 			layers, size = 16, 107520 // 4.3 GB
 		}
 		name := d.layeredImage(t, layers, files, size)

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os"
 	"slices"
 	"testing"
 )
@@ -30,7 +31,8 @@ func TestDocker(t *testing.T) {
 	}
 }
 
-// TestDockerEngines runs every scenario on other versions of Docker.
+// TestDockerEngines runs every scenario on other versions of Docker: under bulkhead, and for `make matrix` under the other
+// runtimes too (BULKHEAD_TEST_MATRIX=1).
 func TestDockerEngines(t *testing.T) {
 	requireRoot(t)
 	requireProgram(t, "ip", "nsenter", "busybox", "debootstrap")
@@ -43,6 +45,9 @@ func TestDockerEngines(t *testing.T) {
 				}
 			})
 			for _, runtime := range runtimes() {
+				if runtime != "bulkhead" && os.Getenv("BULKHEAD_TEST_MATRIX") != "1" {
+					continue
+				}
 				t.Run(runtime, func(t *testing.T) { (&docker{dockerd: d, runtime: runtime}).runScenarios(t) })
 			}
 		})
