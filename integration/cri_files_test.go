@@ -82,8 +82,8 @@ var podFileScenarios = []podScenario{
 		equal(t, "what was mounted after the start", c.sh(t, a, "ls /vol/at"), "new")
 	}},
 	{"recursive read-only mounts", false, func(t *testing.T, c *cri) {
-		if c.line.name == "1.6" {
-			t.Skip("the field came with containerd 1.7.20 and 2.0")
+		if strings.HasPrefix(c.line.name, "1.") && c.runtime != "bulkhead" { // which makes each read-only mount a recursive one
+			t.Skip("containerd 1 ignores the field")
 		}
 		data := c.volume(t, "kubernetes.io~csi", "tree", 0o777)
 		must(t, run(t, exec.Command("mkdir", data+"/below")))

@@ -30,7 +30,7 @@ func (c *creation) prepare() (err error) {
 	}
 	c.joinNamespaces()
 	c.coverDev()
-	if err := c.setNetworkParameters(c.launched.Linux); err != nil {
+	if err := c.setEngineParameters(c.launched.Linux); err != nil {
 		return err
 	}
 	rootless, err := rootlessCgroups(c.Rootless)
@@ -47,7 +47,9 @@ func (c *creation) prepare() (err error) {
 	if err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
-	if err := stripDeviceRules(config, c.hardened); err != nil {
+	if rootless && !c.mayWriteCgroup() {
+		config.Cgroups.Path, config.Cgroups.Resources = "", &cgroups.Resources{}
+	} else if err := stripDeviceRules(config, c.hardened); err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
 	if c.container, err = libcontainer.Create(c.dir, c.o.ID, config); err != nil {

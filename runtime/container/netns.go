@@ -16,13 +16,14 @@ import (
 
 // A network namespace that the engine made (a pod's, podman's) belongs to the host's user namespace. From inside the
 // container's own one neither can sysfs be mounted there nor a network parameter be set, so both are done from here,
-// before the container begins, in the namespace that was judged.
+// before the container begins, in the namespace that was judged. The same holds for an IPC namespace that the engine made
+// (CRI-O's) and its message queues.
 
-// engineNetwork is the network namespace that the engine made for the container; nil when it has another.
-func (c *creation) engineNetwork() *os.File {
+// engineNamespace is the namespace of that kind that the engine made for the container; nil when it has another.
+func (c *creation) engineNamespace(kind specs.LinuxNamespaceType) *os.File {
 	for i, n := range c.asked.Linux.Namespaces {
 		facts := c.policy.Facts.Namespaces
-		if n.Type == specs.NetworkNamespace && i < len(facts) && n.Path != "" && facts[i].OwnerIsHost && !facts[i].Host {
+		if n.Type == kind && i < len(facts) && n.Path != "" && facts[i].OwnerIsHost && !facts[i].Host {
 			return c.resolved.Namespace(i)
 		}
 	}
@@ -33,7 +34,7 @@ func (c *creation) engineNetwork() *os.File {
 // a site's profile may give it. It is nil when the container makes its own, or joins a sibling's. The caller closes what is
 // not the creation's.
 func (c *creation) foreignNetwork() (_ *os.File, done func(), err error) {
-	if network := c.engineNetwork(); network != nil {
+	if network := c.engineNamespace(specs.NetworkNamespace); network != nil {
 		return network, func() {}, nil
 	}
 	i := slices.IndexFunc(c.asked.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
@@ -47,26 +48,55 @@ func (c *creation) foreignNetwork() (_ *os.File, done func(), err error) {
 	return host, func() { _ = host.Close() }, nil
 }
 
-// within runs f in the network namespace and comes back. A thread that cannot come back stays locked, so that nothing else
-// ever runs on it.
-func within(network *os.File, f func() error) error {
+// within runs f in a namespace of the kind, network or ipc, and comes back. A thread that cannot come back stays locked, so that
+// nothing else ever runs on it.
+func within(kind specs.LinuxNamespaceType, ns *os.File, f func() error) error {
+	name, flag := "net", unix.CLONE_NEWNET
+	if kind == specs.IPCNamespace {
+		name, flag = "ipc", unix.CLONE_NEWIPC
+	}
 	runtime.LockOSThread()
-	back, err := os.Open("/proc/thread-self/ns/net")
+	back, err := os.Open("/proc/thread-self/ns/" + name)
 	if err != nil {
 		runtime.UnlockOSThread()
-		return fmt.Errorf("open own network namespace: %w", err)
+		return fmt.Errorf("open own %s namespace: %w", kind, err)
 	}
 	defer back.Close()
-	if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
+	if err := unix.Setns(int(ns.Fd()), flag); err != nil {
 		runtime.UnlockOSThread()
-		return fmt.Errorf("enter network namespace: %w", err)
+		return fmt.Errorf("enter %s namespace: %w", kind, err)
 	}
 	done := f()
-	if err := unix.Setns(int(back.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("leave network namespace: %w", err)
+	if err := unix.Setns(int(back.Fd()), flag); err != nil {
+		return fmt.Errorf("leave %s namespace: %w", kind, err)
 	}
 	runtime.UnlockOSThread()
 	return done
+}
+
+// stageMqueue mounts the message queues of an IPC namespace that the engine made (CRI-O's pods), and makes the container's mount
+// a bind of it: mq_overview(7). What everybody may do there is what the container may.
+func (c *creation) stageMqueue(place string, i int, m *specs.Mount) error {
+	ipc := c.engineNamespace(specs.IPCNamespace)
+	if ipc == nil {
+		return nil
+	}
+	path := filepath.Join(place, strconv.Itoa(i))
+	if err := makeTarget(path, true); err != nil {
+		return err
+	}
+	err := within(specs.IPCNamespace, ipc, func() error {
+		return unix.Mount("mqueue", path, "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	})
+	if err != nil {
+		return err
+	}
+	options := []string{"bind", "nosuid", "nodev", "noexec"}
+	if slices.Contains(m.Options, "ro") {
+		options = append(options, "ro")
+	}
+	m.Type, m.Source, m.Options = "bind", path, options
+	return nil
 }
 
 // stageSysfs mounts the sysfs of a network namespace that is not the container's, read-only, and makes the container's a
@@ -81,7 +111,7 @@ func (c *creation) stageSysfs(place string, i int, m *specs.Mount) error {
 	if err := makeTarget(path, true); err != nil {
 		return err
 	}
-	err = within(network, func() error {
+	err = within(specs.NetworkNamespace, network, func() error {
 		flags := uintptr(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 		return unix.Mount("sysfs", path, "sysfs", flags, "")
 	})
@@ -92,35 +122,51 @@ func (c *creation) stageSysfs(place string, i int, m *specs.Mount) error {
 	return nil
 }
 
-// setNetworkParameters writes the net.* parameters of the hardened spec into the engine's network namespace and takes
-// them from what libcontainer gets. /proc/sys/net shows the namespace of the thread that opens it.
-func (c *creation) setNetworkParameters(linux *specs.Linux) error {
-	network := c.engineNetwork()
-	if network == nil {
-		return nil
-	}
-	rest := maps.Clone(linux.Sysctl)
-	err := within(network, func() error {
-		for _, name := range slices.Sorted(maps.Keys(linux.Sysctl)) {
-			if !strings.HasPrefix(name, "net.") {
-				continue
-			}
-			value := linux.Sysctl[name]
-			if name == "net.ipv4.ping_group_range" {
-				value = hostGroups(value, linux.GIDMappings)
-			}
-			if err := writeSysctl(name, value); err != nil {
-				return err
-			}
-			delete(rest, name)
+// setEngineParameters writes the kernel parameters of the hardened spec that belong to namespaces that the engine made, and takes
+// them from what libcontainer gets. /proc/sys shows the namespaces of the thread that opens it.
+func (c *creation) setEngineParameters(linux *specs.Linux) error {
+	for _, kind := range []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace} {
+		ns := c.engineNamespace(kind)
+		if ns == nil || !slices.ContainsFunc(slices.Collect(maps.Keys(linux.Sysctl)), func(name string) bool { return parameterOf(name) == kind }) {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("create %q: %w", c.o.ID, err)
+		rest := maps.Clone(linux.Sysctl)
+		err := within(kind, ns, func() error {
+			for _, name := range slices.Sorted(maps.Keys(linux.Sysctl)) {
+				if parameterOf(name) != kind {
+					continue
+				}
+				value := linux.Sysctl[name]
+				if name == "net.ipv4.ping_group_range" {
+					value = hostGroups(value, linux.GIDMappings)
+				}
+				if err := writeSysctl(name, value); err != nil {
+					return err
+				}
+				delete(rest, name)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("create %q: %w", c.o.ID, err)
+		}
+		linux.Sysctl = rest
 	}
-	linux.Sysctl = rest
 	return nil
+}
+
+// parameterOf is the kind of namespace, network or ipc, that a kernel parameter belongs to: network_namespaces(7),
+// ipc_namespaces(7). Empty: another.
+func parameterOf(name string) specs.LinuxNamespaceType {
+	if strings.HasPrefix(name, "net.") {
+		return specs.NetworkNamespace
+	}
+	for _, prefix := range []string{"fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"} {
+		if strings.HasPrefix(name, prefix) {
+			return specs.IPCNamespace
+		}
+	}
+	return ""
 }
 
 // hostGroups puts a span of the container's group IDs into the host's: the kernel reads them as those of the process that

@@ -193,8 +193,11 @@ func (c *creation) keepWorkDir(path string) error {
 // stageMount clones one bind source into the staging place and points the mount at it.
 func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) error {
 	if !bundle.IsBind(*m) {
-		if m.Type == "sysfs" {
+		switch m.Type {
+		case "sysfs":
 			return c.stageSysfs(place, i, m)
+		case "mqueue":
+			return c.stageMqueue(place, i, m)
 		}
 		return nil
 	}
