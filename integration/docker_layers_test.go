@@ -39,17 +39,23 @@ var imageScenarios = []scenario{
 // logStarts measures what it takes to start a container of an image and of a small one. It is written down, never asserted.
 func (d *docker) logStarts(t *testing.T, name, what string) {
 	t.Helper()
-	median := func(image string) time.Duration {
-		var took []time.Duration
-		for range 7 {
-			begin := time.Now()
-			d.run(t, image, "true")
-			took = append(took, time.Since(begin))
-		}
-		slices.Sort(took)
-		return took[len(took)/2].Round(time.Millisecond)
+	var small, large []time.Duration
+	for range 7 { // in turns, so that what else the machine does hits both
+		small, large = append(small, d.startTime(t, "busybox")), append(large, d.startTime(t, name))
 	}
-	t.Logf("measured: run of true: small image %v, %s %v", median("busybox"), what, median(name))
+	t.Logf("measured: run of true, median: small image %v, %s %v", median(small), what, median(large))
+}
+
+func (d *docker) startTime(t *testing.T, image string) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	d.run(t, image, "true")
+	return time.Since(begin)
+}
+
+func median(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)/2].Round(time.Millisecond)
 }
 
 // layeredImage loads an image of busybox and more layers, each with a directory of files of one size that belong to user
