@@ -46,7 +46,7 @@ run: build ## build, then run a command in a hardened sandbox of this host's fil
 
 .PHONY: test
 test: deps build ## everything: unit, golden, fuzz seeds, and integration with real engines (needs root)
-	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m ./...
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 85m ./...
 
 .PHONY: unit
 unit: build-deps ## unit tests, golden cases and fuzz seeds
@@ -54,7 +54,11 @@ unit: build-deps ## unit tests, golden cases and fuzz seeds
 
 .PHONY: integration
 integration: deps build ## the integration tests alone, RUN=regexp for some of them (needs root)
-	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m $(if $(RUN),-run '$(RUN)') ./integration/...
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 85m $(if $(RUN),-run '$(RUN)') ./integration/...
+
+.PHONY: conformance
+conformance: deps build ## runc's own test suite, of the version in go.mod, against bulkhead: integration/testdata/conformance.txt has what deviates (needs root)
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead $(go_test) -count 1 -timeout 40m -run '^TestConformance' ./integration
 
 .PHONY: vm-test
 vm-test: deps build ## the integration tests in virtual machines with Debian's own kernels, systemd, cgroup v2 and AppArmor (needs root)

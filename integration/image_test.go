@@ -68,7 +68,8 @@ rm -rf "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d"
 }
 
 var recipes = map[string]recipe{"busybox": busybox, "debian": debian, "services": services,
-	"servers": servers, "node": node, "languages": languages}
+	"servers": servers, "node": node, "languages": languages,
+	"suite-busybox": suiteBusybox, "suite-debian": suiteDebian}
 
 // imageTar is the path of a tar file with a recipe's result. It is made once and kept for later runs. A guest gets it from
 // the host, as NAME.tar in the directory BULKHEAD_TEST_IMAGES.
