@@ -94,8 +94,13 @@ func runtimePath(t testing.TB, name string) string {
 	return path
 }
 
-// deadline bounds every wait. It is far above what anything takes: no test asserts a time.
-const deadline = 2 * time.Minute
+// deadline bounds every wait. It is far above what anything takes: no test asserts a time. A guest's processor is emulated.
+var deadline = func() time.Duration {
+	if os.Getenv("BULKHEAD_GUEST") != "" {
+		return 10 * time.Minute
+	}
+	return 2 * time.Minute
+}()
 
 // eventually polls until what holds. It fails the test with the last error after a generous time.
 func eventually(t testing.TB, what string, probe func() error) {

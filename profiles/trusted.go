@@ -97,7 +97,7 @@ func stat(fd int) (*unix.Stat_t, error) {
 // checkOwner wants root as the owner, and nobody else who may write. The sticky bit does not help: it still lets
 // anybody put a file there.
 func checkOwner(st *unix.Stat_t, kind, path string) error {
-	if st.Uid != 0 {
+	if st.Uid != 0 && !rootOutside(st.Uid) {
 		return fmt.Errorf("%s %q belongs to user %d, want root (0)", kind, path, st.Uid)
 	}
 	if st.Mode&0o022 != 0 {
@@ -105,6 +105,23 @@ func checkOwner(st *unix.Stat_t, kind, path string) error {
 			kind, path, st.Mode&0o7777, st.Mode&0o7777&^0o022)
 	}
 	return nil
+}
+
+// rootOutside tells that an owner may be the host's root, seen from a user namespace that has no ID for it: the
+// overflow ID of user_namespaces(7). There it may also be another user of the host, but whoever runs an engine in such a namespace
+// decides himself what its files are.
+func rootOutside(uid uint32) bool {
+	const overflow = 65534
+	if uid != overflow {
+		return false
+	}
+	var inside, outside, size uint32
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	_, err = fmt.Sscan(string(text), &inside, &outside, &size)
+	return err == nil && outside != 0
 }
 
 func readTrustedFile(dir int, name string, max int64) ([]byte, error) {

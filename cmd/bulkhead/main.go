@@ -138,7 +138,12 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 		}
 	}
 	r.LogLevel = fmt.Sprint(int(logrus.GetLevel()))
-	r.Config, err = profiles.LoadConfig(configFile)
+	if r.Config, err = profiles.LoadConfig(configFile); err != nil {
+		return err
+	}
+	if r.Config, err = container.PlaceForUser(r.Config); err == nil && !ctx.IsSet("root") && r.Config.StateDir != filepath.Dir(container.DefaultRoot) {
+		r.Root = filepath.Join(r.Config.StateDir, filepath.Base(container.DefaultRoot))
+	}
 	return err
 }
 

@@ -16,6 +16,10 @@ type Facts struct {
 	Namespaces []Namespace `json:"namespaces"`
 	// Protected are the host's paths that no container gets, resolved on this host the same way as the sources.
 	Protected []ProtectedPath `json:"protected"`
+	// OwnUIDs and OwnGIDs are the IDs that the runtime itself has, each mapped to itself, when it runs in a user namespace
+	// under an unprivileged user's engine. They are absent on the host itself. See [OwnIDs].
+	OwnUIDs []IDMap `json:"ownUIDs,omitempty"`
+	OwnGIDs []IDMap `json:"ownGIDs,omitempty"`
 	// Kernel has what the rules must know of this kernel.
 	Kernel Kernel `json:"kernel"`
 }

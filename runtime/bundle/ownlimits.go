@@ -9,8 +9,11 @@ import (
 )
 
 // mayRaiseLimits tells that this thread has CAP_SYS_RESOURCE, which raises hard limits and lowers oom_score_adj
-// (capabilities(7)). Unknown counts as no.
+// (capabilities(7)), in the host's user namespace: another one's does not count (user_namespaces(7)). Unknown counts as no.
 func mayRaiseLimits() bool {
+	if uids, _, err := OwnIDs(); err != nil || uids != nil {
+		return false
+	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {

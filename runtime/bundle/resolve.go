@@ -76,7 +76,8 @@ func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
 		return err
 	}
 	r.Facts.Kernel = probeKernel(spec)
-	return nil
+	r.Facts.OwnUIDs, r.Facts.OwnGIDs, err = OwnIDs()
+	return err
 }
 
 // opened are the open files of a spec, not yet described.

@@ -109,6 +109,10 @@ func protectedPaths(own ...string) ([]bundle.ProtectedPath, error) {
 // lease gets the container its range: a new one, the one of the container whose namespace it joins, or none when the
 // caller brought a user namespace of its own.
 func (c *creation) lease() error {
+	if len(c.policy.Facts.OwnUIDs) > 0 {
+		c.rec.Leased = false // there is nothing to lease from: see the note of rule user-namespace
+		return nil
+	}
 	if harden.OwnUserNamespace(c.asked, c.policy.Facts) {
 		c.rec.Leased = false
 		return c.checkOwnMapping()

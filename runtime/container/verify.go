@@ -12,7 +12,6 @@ import (
 	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/bulkhead-runtime/bulkhead/cgroups"
 	"github.com/bulkhead-runtime/bulkhead/userns"
 )
 
@@ -30,7 +29,7 @@ func (c *creation) verify() error {
 	if err := verifyMounts(pid, c.hardened); err != nil {
 		return fmt.Errorf("verify %q: %w", c.o.ID, err)
 	}
-	return cgroups.Verify(pid, cgroups.Want(c.hardened.Linux.Resources))
+	return c.verifyLimits(pid)
 }
 
 func (c *creation) verifyProcess(pid int) error {

@@ -16,6 +16,7 @@ import (
 //	Field:    linux.namespaces[user], linux.uidMappings, linux.gidMappings
 //	Allowed:  a new user namespace, mapped to the leased range and nothing else; a sibling's, together with its other
 //	          namespaces; a caller's own (Kubernetes hostUsers: false) that maps to no host ID below 65536
+//	          under an unprivileged user's engine one of that user's IDs, which are no privileged ones
 //	Else:     narrowed; joining the host's user namespace is refused
 //	Why:      an escape then lands on an ID that owns nothing. CIS Docker 2.9, NSA/CISA
 var userNamespace = Rule{
@@ -63,6 +64,7 @@ func narrowUserNamespace(s *specs.Spec, p Policy) []Change {
 			t.narrow("linux.namespaces[user]", "the host's", "a new one", whyUserNamespace)
 		}
 	}
+	t.rootless(p)
 	uids, gids := wantedMappings(s, p, i)
 	if uids != nil && !slices.Equal(s.Linux.UIDMappings, uids) {
 		t.narrow("linux.uidMappings", showMappings(s.Linux.UIDMappings), showMappings(uids), whyUserNamespace)
@@ -82,8 +84,10 @@ func wantedMappings(s *specs.Spec, p Policy, i int) (uids, gids []specs.LinuxIDM
 		if ns := namespaceFact(p.Facts, i); ns.Sibling == "" {
 			return specMappings(ns.UIDMap), specMappings(ns.GIDMap)
 		}
-	} else if p.Range.Size == 0 && ownMappings(s) {
+	} else if p.Range.Size == 0 && (ownMappings(s) || rootless(p) && len(s.Linux.UIDMappings)+len(s.Linux.GIDMappings) > 0) {
 		return nil, nil
+	} else if rootless(p) {
+		return specMappings(p.Facts.OwnUIDs), specMappings(p.Facts.OwnGIDs)
 	}
 	if p.Range.Size == 0 {
 		return nil, nil
@@ -171,6 +175,17 @@ func (o *protest) mapped(s *specs.Spec, p Policy) {
 		o.leased(s, p)
 		return
 	}
+	o.unprivilegedMappings(s, p)
+}
+
+// unprivilegedMappings objects to mappings that reach a privileged ID of the host, or, where the runtime itself has but the
+// IDs of an unprivileged user, to any ID that it does not have.
+func (o *protest) unprivilegedMappings(s *specs.Spec, p Policy) {
+	if rootless(p) {
+		o.within("linux.uidMappings", s.Linux.UIDMappings, p.Facts.OwnUIDs)
+		o.within("linux.gidMappings", s.Linux.GIDMappings, p.Facts.OwnGIDs)
+		return
+	}
 	o.unprivileged("linux.uidMappings", s.Linux.UIDMappings)
 	o.unprivileged("linux.gidMappings", s.Linux.GIDMappings)
 }
@@ -215,8 +230,7 @@ func (o *protest) joined(s *specs.Spec, p Policy, i int, sibling string) {
 	case ns.Sibling != "":
 		o.leased(s, p)
 	default:
-		o.unprivileged("linux.uidMappings", s.Linux.UIDMappings)
-		o.unprivileged("linux.gidMappings", s.Linux.GIDMappings)
+		o.unprivilegedMappings(s, p)
 		if !slices.Equal(s.Linux.UIDMappings, specMappings(ns.UIDMap)) || !slices.Equal(s.Linux.GIDMappings, specMappings(ns.GIDMap)) {
 			o.object("linux.uidMappings", showMappings(s.Linux.UIDMappings), "those of the joined user namespace, "+showMappings(specMappings(ns.UIDMap)))
 		}
