@@ -12,7 +12,7 @@ const studyHead = `# Generated seccomp profiles: what they leave
 This page is written by ` + "`make seccomp-study`" + `; do not edit it. Run it again to check it.
 
 Each program is one of Debian's packages, in a container of Docker on bulkhead's default profile, recorded in BPF. It lives four lives: it
-starts, serves, is reloaded, has its logs rotated, loses a worker to SIGKILL, gets a shell, and is stopped. Three lives, in
+starts, serves, is reloaded, has its logs rotated, loses a worker to SIGKILL, gets a shell (ls, head, pwd), and is stopped. Three lives, in
 different orders, are recorded and make the profile. The fourth, in yet another order and with other requests, is held out: it runs with the profile enforced
 (` + "`docker run --security-opt seccomp=FILE`" + `), and nothing may be denied that was not denied before it. A server without workers or logs
 gets what comes nearest; see integration/seccomp_study_programs_test.go.

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
+)
+
+// TestOriginIsReadByTheRuntime: create reads by itself what generate writes of where a profile was made.
+func TestOriginIsReadByTheRuntime(t *testing.T) {
+	s := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActAllow}}}
+	text, err := generate.Text(s, generate.Origin{
+		Name: `a "quoted; arch x" name`, Architecture: "amd64", Kernels: []string{"5.4.0-generic"}, Libcs: []string{"glibc 2.36", "musl"}, Recordings: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := profiles.ParseSeccompFile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.RecordedOn.Elsewhere("arm64", "6.18.44"), "it was recorded on amd64, this is arm64; it was recorded on Linux 5.4, this is 6.18: programs may make other calls here"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
