@@ -47,7 +47,9 @@ func (c *creation) prepare() (err error) {
 	if err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
-	if err := stripDeviceRules(config, c.hardened); err != nil {
+	if rootless && !c.mayWriteCgroup() {
+		config.Cgroups.Path, config.Cgroups.Resources = "", &cgroups.Resources{}
+	} else if err := stripDeviceRules(config, c.hardened); err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
 	if c.container, err = libcontainer.Create(c.dir, c.o.ID, config); err != nil {
