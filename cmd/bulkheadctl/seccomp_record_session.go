@@ -57,6 +57,9 @@ func beginRecording(q container.RecordRequest, init *os.File) (_ *recordSession,
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
+			if s.file != "" {
+				_ = os.Remove(s.file) // it is this session's, and has nothing in it
+			}
 		}
 	}()
 	target, err := record.DenialTargetOf(q.PID)
