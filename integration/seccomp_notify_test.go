@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
@@ -224,5 +226,100 @@ func TestSeccompNotifyKilled(t *testing.T) {
 	}
 	if !rec.Losses.CutShort || !rec.Ended.IsZero() {
 		t.Errorf("losses are %+v, ended %v", rec.Losses, rec.Ended)
+	}
+}
+
+// TestSeccompNotifyRecordingRuntime has the runtime itself start a recorder by notification, as for an engine: the container, a process of
+// exec, and an end that leaves nothing.
+func TestSeccompNotifyRecordingRuntime(t *testing.T) {
+	b := notifyBundle(t, "children", "3")
+	file := filepath.Join(t.TempDir(), "recording.json")
+	record := []string{"--record", "--recorder", "notify", "--record-file", file}
+	must(t, b.withFiles(t, append(record, "create", "--bundle", b.dir, "--pid-file", b.dir+"/pid", b.id)...))
+	before, err := recording.Read(file)
+	if err != nil || len(before.Calls) != 0 {
+		t.Errorf("before the start: %v, %+v", err, before)
+	}
+	b.do(t, "start", b.id)
+	b.waitStatus(t, "stopped")
+	b.do(t, "delete", b.id)
+	rec := mustRecording(t, file, result{})
+	got := callCounts(rec)
+	if got["execve startup"] != 4 || got["getpgid startup"] != 3 || rec.Recorder != recording.ByNotify || rec.Container != b.id {
+		t.Errorf("%s of %q has %v", rec.Recorder, rec.Container, got)
+	}
+
+	long := newBundle(t, "bulkhead")
+	file = filepath.Join(t.TempDir(), "recording.json")
+	must(t, long.withFiles(t, "--record", "--recorder", "notify", "--record-file", file, "create", "--bundle", long.dir, "--pid-file", long.dir+"/pid", long.id))
+	long.do(t, "start", long.id)
+	equal(t, "exec", long.do(t, "exec", long.id, "sh", "-c", "mkdir /tmp/x && echo made"), "made")
+	long.do(t, "kill", long.id, "KILL")
+	long.waitStatus(t, "stopped")
+	long.do(t, "delete", long.id)
+	if got := callCounts(mustRecording(t, file, result{})); got["mkdir startup"] != 1 {
+		t.Errorf("mkdir of exec is missing: %v", got)
+	}
+
+	// A create that fails leaves no recorder, no directory and no file.
+	failed := newBundle(t, "bulkhead", args("/nowhere"))
+	file = filepath.Join(t.TempDir(), "recording.json")
+	r := failed.try(t, "--record", "--recorder", "notify", "--record-file", file, "create", "--bundle", failed.dir, failed.id)
+	refused(t, r, "/nowhere")
+	eventually(t, "the end of the recorder", func() error {
+		if _, err := os.Stat(file); err == nil {
+			return fmt.Errorf("%s is still there", file)
+		}
+		left, err := filepath.Glob("/run/bulkhead/watch-*")
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("%q are still there", left)
+		}
+		return err
+	})
+}
+
+// TestSeccompNotifyWithoutRecorder kills the recorder of a container: its processes go on with less, exec fails, delete works.
+func TestSeccompNotifyWithoutRecorder(t *testing.T) {
+	b := newBundle(t, "bulkhead")
+	file := filepath.Join(t.TempDir(), "recording.json")
+	must(t, b.withFiles(t, "--record", "--recorder", "notify", "--record-file", file, "create", "--bundle", b.dir, "--pid-file", b.dir+"/pid", b.id))
+	b.do(t, "start", b.id)
+	eventually(t, "a recording", func() error {
+		r, err := recording.Read(file)
+		if err == nil && len(r.Calls) == 0 {
+			err = fmt.Errorf("it is empty")
+		}
+		return err
+	})
+	entries, err := filepath.Glob("/run/bulkhead/recorders/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		data, _ := os.ReadFile(entry)
+		var e struct {
+			PID  int
+			File string
+		}
+		if json.Unmarshal(data, &e) == nil && e.File == file {
+			if err := syscall.Kill(e.PID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			// The next recorder removes what a killed one left; this is the last one.
+			t.Cleanup(func() { must(t, run(t, exec.Command("sh", "-c", fmt.Sprintf("rm -r /run/bulkhead/watch-%d-*", e.PID)))) })
+		}
+	}
+	// The recorder may be on its way out yet: an exec then fails later, and never hangs.
+	eventually(t, "a refusal", func() error {
+		r := b.try(t, "exec", b.id, "true")
+		if r.code == 0 || !strings.Contains(r.stderr, "reach the recorder, which has to answer for each system call: dial unix ") {
+			return fmt.Errorf("got %s", r)
+		}
+		return nil
+	})
+	b.do(t, "delete", "--force", b.id)
+	rec, err := recording.Read(file)
+	if err != nil || !rec.Losses.CutShort {
+		t.Errorf("%v, losses %+v", err, rec.Losses)
 	}
 }

@@ -56,6 +56,7 @@ type creation struct {
 	mapping   func() (*os.File, error)
 	decision  func() ([]byte, error)
 	notify    *notifySocket
+	asking    *Watch                         // a recorder by notification that was started for this container
 	view      func() (*rootview.View, error) // being made, not yet answering
 
 	container *libcontainer.Container
@@ -93,7 +94,7 @@ func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
 		}
 	}()
 	steps := []func() error{
-		c.resolve, c.lease, c.judge, c.stage, c.prepare, c.launch, c.verify, c.startRecorder, c.finish,
+		c.resolve, c.lease, c.judge, c.stage, c.startNotified, c.prepare, c.launch, c.verify, c.startRecorder, c.finish,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -268,6 +269,7 @@ func (c *creation) writePidFile() error {
 // abandon undoes what was done, by the same way as delete --force, and returns cause with what could not be undone.
 func (c *creation) abandon(cause error) error {
 	c.close()
+	c.endNotified()
 	if c.rec != nil {
 		if err := c.destroy(c.dir, &c.rec.Holding, nil); err != nil {
 			logrus.Warnf("undo create of %q: %v", c.o.ID, err)

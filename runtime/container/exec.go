@@ -160,7 +160,11 @@ func (r *Runtime) startExec(rec *Record, c *libcontainer.Container, hardened *sp
 	}
 	// The process inherits this umask. Callers run with all kinds (dockerd's shim with 0), create's processes with 0022.
 	unix.Umask(execUmask(hardened.Process))
-	if err := c.Start(p); err != nil {
+	start := func() error { return c.Start(p) }
+	if f := config.Seccomp; f != nil && f.ListenerPath != rec.Spec.Linux.Seccomp.ListenerPath { // a recorder's, not an agent's
+		start = func() error { return startServed(f.ListenerPath, func() error { return c.Start(p) }) }
+	}
+	if err := start(); err != nil {
 		con.close()
 		return nil, nil, fmt.Errorf("exec in %q: %w", o.ID, err)
 	}

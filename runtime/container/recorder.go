@@ -44,14 +44,17 @@ type RecordRequest struct {
 	Command  []string `json:"command"`
 	Env      []string `json:"env,omitempty"`
 	Cwd      string   `json:"cwd"`
-	// PID and Start name the container's first process.
+	// PID and Start name the container's first process. A recorder by notification is there before that: they name the process that
+	// creates the container.
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"`
 }
 
 // A RecordAnswer is the one line that the recorder writes to standard output: it is in place, or cannot be.
 type RecordAnswer struct {
-	File  string `json:"file,omitempty"`
+	File string `json:"file,omitempty"`
+	// Watch is how a recorder by notification is asked: the path of what LoadWatch reads.
+	Watch string `json:"watch,omitempty"`
 	Error string `json:"error,omitempty"`
 }
 
@@ -71,6 +74,9 @@ const (
 	// recorderPatience bounds the wait for a recorder to be in place, and that of delete for its end.
 	recorderPatience, recorderEnd = 30 * time.Second, 5 * time.Second
 )
+
+// recordByNotify is RecordOptions.Recorder for user notification.
+const recordByNotify = "notify"
 
 func recorderCommand() []string { return []string{"seccomp", "recorder"} }
 
@@ -92,32 +98,60 @@ func ImageName(s *specs.Spec) string {
 // startRecorder starts the recorder and waits until it is in place: the first process waits at the exec fifo meanwhile. A container
 // that cannot be recorded is not created.
 func (c *creation) startRecorder() error {
-	if c.Record == nil {
+	if c.Record == nil || c.rec.Recorder != nil {
 		return nil
 	}
 	pid, err := c.process.Pid()
 	if err != nil {
 		return fmt.Errorf("record %q: %w", c.o.ID, err)
 	}
+	_, err = c.runRecorder(pid)
+	return err
+}
+
+// startNotified starts a recorder by notification, which has to be there when the filter is loaded.
+func (c *creation) startNotified() error {
+	if c.Record == nil || c.Record.Recorder != recordByNotify {
+		return nil
+	}
+	answer, err := c.runRecorder(os.Getpid())
+	if err != nil {
+		return err
+	}
+	if c.asking, err = LoadWatch(answer.Watch); err != nil {
+		return fmt.Errorf("record %q: %w", c.o.ID, err)
+	}
+	return nil
+}
+
+// endNotified ends a recorder that no filter has been loaded for, or not to any use.
+func (c *creation) endNotified() {
+	if c.asking != nil && c.rec != nil && c.rec.Recorder != nil {
+		_ = unix.Kill(c.rec.Recorder.PID, unix.SIGTERM) // this process's child, which nobody has waited for
+	}
+}
+
+// runRecorder starts the recorder, tells it of a process and waits until it is in place.
+func (c *creation) runRecorder(pid int) (RecordAnswer, error) {
 	program, err := trustedRecorder()
 	if err != nil {
-		return fmt.Errorf("record %q: %w", c.o.ID, err)
+		return RecordAnswer{}, fmt.Errorf("record %q: %w", c.o.ID, err)
 	}
 	request, err := json.Marshal(RecordRequest{
 		RecordOptions: *c.Record, ID: c.o.ID, Image: ImageName(c.asked), Profile: c.policy.Profile.Name, StateDir: c.Config.StateDir,
 		Command: c.hardened.Process.Args, Env: c.hardened.Process.Env, Cwd: c.hardened.Process.Cwd, PID: pid, Start: startTime(pid),
 	})
 	if err != nil {
-		return fmt.Errorf("record %q: %w", c.o.ID, err)
+		return RecordAnswer{}, fmt.Errorf("record %q: %w", c.o.ID, err)
 	}
 	p := &recorderProcess{program: program, mounts: c.Record.CallersMounts}
 	answer, err := p.start(request)
 	if err != nil {
-		return fmt.Errorf("record %q: %w", c.o.ID, err)
+		return RecordAnswer{}, fmt.Errorf("record %q: %w", c.o.ID, err)
 	}
 	c.rec.Recorder = &Recorder{File: answer.File, PID: p.cmd.Process.Pid, Start: startTime(p.cmd.Process.Pid)}
 	_ = p.cmd.Process.Release()
-	return nil
+	return answer, nil
 }
 
 // A recorderProcess is the recorder while create waits for it.

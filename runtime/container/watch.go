@@ -4,11 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"time"
 
 	libseccomp "github.com/opencontainers/runc/libcontainer/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/seccomp"
 )
@@ -51,10 +57,14 @@ func LoadWatch(path string) (*Watch, error) {
 // watch puts the listener into the spec that is launched. The hardened spec, which is the ceiling of exec, stays without. That the
 // filter permits what the hardened one does, and nothing else, is shown by the comparison that shares no code with what made it.
 func (c *creation) watch() error {
-	if c.Watch == nil {
+	w := c.asking
+	if w == nil {
+		w = c.Watch
+	}
+	if w == nil {
 		return nil
 	}
-	out, err := watchedFilter(c.hardened.Linux.Seccomp, c.Watch, runtime.GOARCH)
+	out, err := watchedFilter(c.hardened.Linux.Seccomp, w, runtime.GOARCH)
 	if err != nil {
 		return fmt.Errorf("watch %q: %w", c.o.ID, err)
 	}
@@ -62,6 +72,60 @@ func (c *creation) watch() error {
 	linux.Seccomp = out
 	c.launched.Linux = &linux
 	return nil
+}
+
+// startServed starts a process under a filter whose listener goes to a socket. libcontainer waits forever when it can send the listener to
+// nobody: for a process that waits for an answer, and that holds the listener itself. So the processes that are under way are
+// killed when the recorder has ended meanwhile, and libcontainer's error is the result.
+func startServed(socket string, start func() error) error {
+	if err := served(socket); err != nil {
+		return err
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(servedInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				if served(socket) != nil {
+					killChildren()
+				}
+			}
+		}
+	}()
+	err := start()
+	close(done)
+	<-ended
+	return err
+}
+
+// servedInterval is the time between two looks: a start takes less.
+const servedInterval = time.Second
+
+// killChildren kills what this process has started: libcontainer's init, or what becomes of it.
+func killChildren() {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				_ = unix.Kill(pid, unix.SIGKILL) // a child of this process, which libcontainer has not waited for
+			}
+		}
+	}
+}
+
+// served looks whether somebody takes listeners.
+func served(socket string) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return fmt.Errorf("reach the recorder, which has to answer for each system call: %s", harmless(err.Error()))
+	}
+	return c.Close()
 }
 
 func watchedFilter(hardened *specs.LinuxSeccomp, w *Watch, arch string) (*specs.LinuxSeccomp, error) {

@@ -130,19 +130,21 @@ func (l *Launch) started() error {
 	return nil
 }
 
+var errClosed = errors.New("it was closed at the other end")
+
 // receiveFile reads one message with one descriptor. Text that comes instead of a descriptor is an error of the sender's. b takes the
 // message's text, and is nil where it does not matter.
 func receiveFile(c *net.UnixConn, b *[]byte) (*os.File, error) {
 	text, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4))
 	n, oobn, _, _, err := c.ReadMsgUnix(text, oob)
+	if errors.Is(err, io.EOF) {
+		return nil, errClosed
+	}
 	if err != nil {
 		return nil, err
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil || len(messages) != 1 {
-		if n == 0 {
-			return nil, errors.New("it was closed at the other end")
-		}
 		return nil, errors.New(string(text[:n]))
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])

@@ -16,7 +16,7 @@ var always = []string{"accept", "accept4", "execve", "execveat", "listen"}
 
 // Quiet returns the profile of what recordings have: the calls, with the values of the arguments, that need not be notified again, and
 // the same as the Unseen of the recording to come. handedOver are calls that the runtime needs before the recorder can answer
-// (write, for libcontainer): they are quiet whatever their arguments.
+// ([HandedOver], for a container): they are quiet whatever their arguments.
 //
 // Only values that fit a filter's conditions exactly are quiet; see [seccomp.Watch] for what becomes of the others.
 func Quiet(arch string, handedOver []string, known ...*recording.Recording) (seccomp.Profile, []recording.Unseen) {

@@ -131,6 +131,7 @@ func (r *Recorder) Read(out *recording.Recording, _ time.Time) (changed bool, er
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed, r.changed = r.changed, false
+	out.Version = recording.Version
 	out.Recorder, out.Architecture, out.Started, out.Unseen = recording.ByNotify, string(r.machine.arch), r.started.UTC(), r.unseen
 	out.Phases = slices.Clone(r.phases)
 	if len(out.Phases) == 0 {

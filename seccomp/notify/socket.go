@@ -33,8 +33,18 @@ func NewSocket(path string) (*Socket, error) {
 func (s *Socket) Close() error { return s.l.Close() }
 
 // Accept waits for a listener. Its filter's processes wait, too, until it is served. What somebody else than this user or root sends,
-// or what is no container's state, is an error that leaves the socket open.
+// or what is no container's state, is an error that leaves the socket open. Who only looks whether the socket is served sends nothing,
+// and is passed over.
 func (s *Socket) Accept() (*Listener, *specs.ContainerProcessState, error) {
+	for {
+		l, state, err := s.acceptOne()
+		if !errors.Is(err, errClosed) {
+			return l, state, err
+		}
+	}
+}
+
+func (s *Socket) acceptOne() (*Listener, *specs.ContainerProcessState, error) {
 	c, err := s.l.AcceptUnix()
 	if err != nil {
 		return nil, nil, fmt.Errorf("accept seccomp listener: %w", err)
