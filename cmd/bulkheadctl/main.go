@@ -105,7 +105,13 @@ func show(ctx *cli.Context, v any, text func(io.Writer)) error {
 	return enc.Encode(v)
 }
 
-func loadConfig() (profiles.Config, error) { return profiles.LoadConfig(profiles.ConfigPath) }
+func loadConfig() (profiles.Config, error) {
+	c, err := profiles.LoadConfig(profiles.ConfigPath)
+	if err != nil {
+		return c, err
+	}
+	return container.PlaceForUser(c)
+}
 
 type versions struct {
 	Version    string `json:"version"`
