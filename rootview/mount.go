@@ -127,7 +127,8 @@ func cover(path string, at Place) (_ *os.File, err error) {
 }
 
 // newMount makes a detached FUSE mount of the connection dev. Only processes with this one's user and group may look into it, which are the
-// engine's: without allow_other the kernel refuses the others. No program is run and no device is opened through it.
+// engine's: without allow_other the kernel refuses the others. They are root, for whom modes are checked no further: default_permissions would
+// only ask for the attributes of each directory on each way. No program is run and no device is opened through it.
 func newMount(dev *os.File) (int, error) {
 	fs, err := unix.Fsopen("fuse", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -146,9 +147,6 @@ func newMount(dev *os.File) (int, error) {
 		if err := unix.FsconfigSetString(fs, o.key, o.value); err != nil {
 			return -1, fmt.Errorf("set fuse option %s=%s: %w", o.key, o.value, err)
 		}
-	}
-	if err := unix.FsconfigSetFlag(fs, "default_permissions"); err != nil {
-		return -1, fmt.Errorf("set fuse option default_permissions: %w", err)
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
 		return -1, fmt.Errorf("create fuse mount: %w", err)

@@ -125,9 +125,6 @@ func (t *tree) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fu
 	return fuse.OK
 }
 
-// Flush is the close of one of a file's descriptors. Nothing is held back that it could write.
-func (t *tree) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
-
 // Fsync writes a file to the disk.
 func (t *tree) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	h := t.handle(in.Fh)

@@ -11,6 +11,9 @@ import (
 // maxIdle is how many files have a descriptor although no request is about them.
 const maxIdle = 256
 
+// maxDepth is how deep a directory can be that a path reaches (PATH_MAX).
+const maxDepth = unix.PathMax / 2
+
 // A node is a file that the kernel knows. Requests work on its O_PATH descriptor, which is opened again, below the directory
 // where the file was found, when it was closed to have not too many.
 type node struct {
@@ -37,7 +40,7 @@ func (t *tree) use(id uint64) (*node, fuse.Status) {
 	if n == nil {
 		return nil, fuse.Status(unix.ESTALE)
 	}
-	if err := t.pin(n); err != nil {
+	if err := t.pin(n, 0); err != nil {
 		return nil, status(err)
 	}
 	return n, fuse.OK
@@ -51,15 +54,21 @@ func (t *tree) useDir(id uint64, name string) (*node, fuse.Status) {
 	return t.use(id)
 }
 
-func (t *tree) pin(n *node) error {
+// pin opens a node where it is closed. above is how many directories were opened on the way: directories that the container
+// moves into one another may each be remembered below the other.
+func (t *tree) pin(n *node, above int) error {
 	if t.pinOpen(n) {
 		return nil
 	}
-	if err := t.pin(n.parent); err != nil {
+	if above > maxDepth {
+		return unix.ESTALE
+	}
+	parent, name := t.place(n)
+	if err := t.pin(parent, above+1); err != nil {
 		return err
 	}
-	fd, err := openPath(n.parent.fd, n.name)
-	t.done(n.parent)
+	fd, err := openPath(parent.fd, name)
+	t.done(parent)
 	if err != nil {
 		return unix.ESTALE // it is not where it was: the kernel looks it up again
 	}
@@ -77,6 +86,13 @@ func (t *tree) pin(n *node) error {
 	}
 	n.fd, n.pins = fd, 1
 	return nil
+}
+
+// place is where a node was found last.
+func (t *tree) place(n *node) (*node, string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n.parent, n.name
 }
 
 func (t *tree) pinOpen(n *node) bool {
