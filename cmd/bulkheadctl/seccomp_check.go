@@ -9,9 +9,12 @@ import (
 	libseccomp "github.com/seccomp/libseccomp-golang"
 	"github.com/urfave/cli/v2"
 
+	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/container"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/compile"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/lint"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/source"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/syscalls"
 )
 
@@ -21,10 +24,14 @@ func seccompCheckCommand() *cli.Command {
 		if err != nil {
 			return err
 		}
+		facts, err := seccompFacts(ctx)
+		if err != nil {
+			return err
+		}
 		reports := make([]seccompReport, 0, len(in))
 		found := false
 		for _, s := range in {
-			r := seccompReport{Name: s.name, Findings: append(lint.Check(s.Source), proof(s)...)}
+			r := seccompReport{Name: s.name, Findings: slices.Concat(lint.Check(s.Source), proof(s), elsewhere(s.Entries, facts))}
 			found = found || r.bad()
 			reports = append(reports, r)
 		}
@@ -67,6 +74,24 @@ func proof(s seccompInput) []lint.Finding {
 		}
 	}
 	return findings
+}
+
+// elsewhere warns of a generated profile whose recordings are of another architecture or kernel than it is judged for.
+func elsewhere(entries []source.Entry, facts source.Facts) []lint.Finding {
+	for _, e := range entries {
+		origin, ok := generate.ReadOrigin(e.Comment)
+		if !ok {
+			continue
+		}
+		on := profiles.RecordedOn{Architecture: origin.Architecture, Kernels: origin.Kernels}
+		if facts.Kernel == (source.Kernel{}) { // none to compare with
+			on.Kernels = nil
+		}
+		if text := on.Elsewhere(facts.Arch, facts.Kernel.String()); text != "" {
+			return []lint.Finding{{Severity: lint.Warning, ID: "elsewhere", Line: e.Line, Column: e.Column, Path: e.Path, Text: text}}
+		}
+	}
+	return nil
 }
 
 func writeSeccompFindings(w io.Writer, reports []seccompReport) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/lint"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/source"
 )
 
 // TestOriginIsReadByTheRuntime: create reads by itself what generate writes of where a profile was made.
@@ -22,7 +24,19 @@ func TestOriginIsReadByTheRuntime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := f.RecordedOn.Elsewhere("arm64", "6.18.44"), "it was recorded on amd64, this is arm64; it was recorded on Linux 5.4, this is 6.18: programs may make other calls here"; got != want {
+	const want = "it was recorded on amd64, this is arm64; it was recorded on Linux 5.4, this is 6.18: programs may make other calls here"
+	if got := f.RecordedOn.Elsewhere("arm64", "6.18.44"); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	parsed, err := source.Parse(text, source.Facts{Arch: "amd64"}, source.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := elsewhere(parsed.Entries, source.Facts{Arch: "arm64", Kernel: source.Kernel{Major: 6, Minor: 18}})
+	if len(found) != 1 || found[0].Severity != lint.Warning || found[0].Text != want {
+		t.Errorf("check finds %+v, want %q", found, want)
+	}
+	if found := elsewhere(parsed.Entries, source.Facts{Arch: "amd64", Kernel: source.Kernel{Major: 5, Minor: 4}}); len(found) != 0 {
+		t.Errorf("check finds %+v where the profile was recorded", found)
 	}
 }
