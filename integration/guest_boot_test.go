@@ -14,7 +14,7 @@ import (
 // guestDeadline bounds one guest, guestBootDeadline its boot: an emulated processor is some ten times slower than a real one.
 const (
 	guestDeadline     = 50 * time.Minute
-	guestBootDeadline = 6 * time.Minute
+	guestBootDeadline = 15 * time.Minute
 )
 
 // guestJobScript is what the service of the guest runs, with $prepare and $run set. It speaks on the second serial line.

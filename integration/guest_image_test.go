@@ -99,6 +99,9 @@ mount -t overlay -o "lowerdir=$1,upperdir=$2/up,workdir=$2/wk" overlay "$2/merge
 	echo 'user:100000:65536' >etc/subgid
 	mkdir -p home/user; chown 1000:1000 home/user
 	find etc/apparmor.d -maxdepth 1 -type f -delete
+	# A busy host must not make the emulated one give up.
+	mkdir -p etc/systemd/system.conf.d
+	printf '[Manager]\nDefaultTimeoutStartSec=30min\nDefaultTimeoutStopSec=30min\nDefaultDeviceTimeoutSec=30min\n' >etc/systemd/system.conf.d/timeouts.conf
 	units=etc/systemd/system
 	for unit in apparmor docker.service docker.socket containerd podman.socket podman.service podman-restart podman-auto-update.timer \
 		getty@tty1 serial-getty@ttyS0 console-getty apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
