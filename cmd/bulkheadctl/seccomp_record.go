@@ -235,7 +235,7 @@ func serveRuntime(in io.Reader, out *os.File) error {
 	if err != nil {
 		answer.Error = strings.ReplaceAll(err.Error(), "\n", "; ")
 	} else {
-		answer.File = s.file
+		answer.File, answer.Watch = s.file, s.watch
 	}
 	// A runtime that was killed meanwhile is no reason to end: delete takes its container away, and the recording ends with that.
 	signal.Ignore(unix.SIGPIPE)
@@ -260,6 +260,9 @@ func sessionForRuntime(in io.Reader) (*recordSession, error) {
 	init := os.NewFile(uintptr(fd), "pidfd")
 	if processStart(q.PID) != q.Start {
 		return nil, fmt.Errorf("record %q: its first process has ended", q.ID)
+	}
+	if q.Recorder == recording.ByNotify {
+		return beginAnswering(q, init)
 	}
 	return beginRecording(q, init)
 }
