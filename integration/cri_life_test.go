@@ -49,16 +49,12 @@ var podLifeScenarios = []podScenario{
 			c.call(t, "RemoveContainer", object{"containerId": id}, nil)
 		}
 		long := p.start(t, "long", []string{"sh", "-c", "trap 'echo bye; exit 9' TERM; echo up; while :; do sleep 0.1; done"})
-		eventually(t, "the start", func() error {
-			if l := p.log(t, "long"); l != "stdout F up" {
-				return fmt.Errorf("log %q", l)
-			}
-			return nil
-		})
+		p.saysUp(t, "long")
 		c.call(t, "StopContainer", object{"containerId": long, "timeout": "30"}, nil)
 		equal(t, "exit code of a graceful stop", c.ended(t, long).ExitCode, 9)
 		equal(t, "log of a graceful stop", p.log(t, "long"), "stdout F up\nstdout F bye")
-		deaf := p.start(t, "deaf", []string{"sh", "-c", "trap '' TERM; while :; do sleep 1; done"})
+		deaf := p.start(t, "deaf", []string{"sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"})
+		p.saysUp(t, "deaf")
 		c.call(t, "StopContainer", object{"containerId": deaf, "timeout": "1"}, nil)
 		equal(t, "exit code of a forced stop", c.ended(t, deaf).ExitCode, 137)
 		missing := p.containerConfig("missing", []string{"/nothing"})
@@ -124,6 +120,17 @@ var podLifeScenarios = []podScenario{
 			return nil
 		})
 	}},
+}
+
+// saysUp waits for the first line of a container: before it the process may still be the runtime's own, which a signal ends.
+func (p *pod) saysUp(t testing.TB, name string) {
+	t.Helper()
+	eventually(t, "the start", func() error {
+		if l := p.log(t, name); l != "stdout F up" {
+			return fmt.Errorf("log %q", l)
+		}
+		return nil
+	})
 }
 
 // cpuQuota is the CPU time of a process's cgroup and its period, in microseconds.
