@@ -22,7 +22,7 @@ const guestJobScript = `
 exec >/dev/ttyS1 2>&1 </dev/null
 stty -F /dev/ttyS1 raw -echo
 echo booted
-cp /job/bulkhead /job/bulkheadctl /usr/local/bin/
+cp /job/bulkhead /job/bulkheadctl /job/bulkhead-view /usr/local/bin/
 cd /job/integration
 . /job/env
 export BULKHEAD_BIN=/usr/local/bin/bulkhead BULKHEAD_TEST_IMAGES=/job/images BULKHEAD_TEST_CACHE=/tmp/cache

@@ -95,6 +95,7 @@ func (w *guestWork) disk(t *testing.T) string {
 	}
 	bin := bulkheadBin(t)
 	files := map[string]string{"run": script, "env": env, "bulkhead": bin, "bulkheadctl": filepath.Join(filepath.Dir(bin), "bulkheadctl"),
+		"bulkhead-view":    filepath.Join(filepath.Dir(bin), "bulkhead-view"),
 		"integration.test": self, "integration/testdata": "testdata", "profiles/data": filepath.Join("..", "profiles", "data")}
 	for _, name := range w.images {
 		files["images/"+name+".tar"] = imageTar(t, name)
