@@ -77,7 +77,9 @@ func testAppArmor(t *testing.T, runtime string) {
 		"bh-gone":    `process.apparmorProfile is "bh-gone", want a profile that this host's AppArmor has loaded (see aa-status(8)) (rule lsm)`,
 		"bh-open":    `process.apparmorProfile is "bh-open", want a profile that confines: this one is loaded with flags=(unconfined) (rule lsm)`,
 	} {
-		refused(t, newBundle(t, runtime, confinedBy(profile)).create(t), why)
+		r := newBundle(t, runtime, confinedBy(profile)).create(t)
+		r.stderr = strings.ReplaceAll(r.stderr, `\"`, `"`) // the log's text form
+		refused(t, r, why)
 	}
 }
 
