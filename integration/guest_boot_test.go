@@ -102,5 +102,5 @@ func (g *guestRun) consoleTail() string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s", b[max(0, len(b)-6000):])
+	return string(b[max(0, len(b)-6000):])
 }

@@ -306,7 +306,9 @@ func TestSeccompNotifyWithoutRecorder(t *testing.T) {
 				t.Fatal(err)
 			}
 			// The next recorder removes what a killed one left; this is the last one.
-			t.Cleanup(func() { must(t, run(t, exec.Command("sh", "-c", fmt.Sprintf("rm -r /run/bulkhead/watch-%d-*", e.PID)))) })
+			t.Cleanup(func() {
+				must(t, run(t, exec.Command("sh", "-c", fmt.Sprintf("rm -r /run/bulkhead/watch-%d-*", e.PID))))
+			})
 		}
 	}
 	// The recorder may be on its way out yet: an exec then fails later, and never hangs.
