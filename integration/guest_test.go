@@ -21,10 +21,10 @@ type guestWork struct {
 var (
 	guestEssence = []guestWork{
 		{name: "sid", suite: "sid", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
-			run: "TestLSM|TestRootless|TestSystemdCgroup|^TestDocker$/bulkhead/(run/hardened|limits/(asked|update|default)|grants/apparmor-unconfined|exec/privileged)$|" +
+			run: "TestLSM|TestRootless|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits|grants|exec)/(hardened|asked|update-cannot-widen|default|apparmor-unconfined|privileged|confined)$|" +
 				"TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
-			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run/hardened|limits/asked)$|TestCLI/bulkhead/life-of-a-container"},
+			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|TestCLI/bulkhead/life-of-a-container"},
 	}
 	guestWhole = []guestWork{
 		{name: "sid", suite: "sid", images: []string{"busybox", "services"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestDocker|TestCLI|TestPodman|TestContainerd)$"},

@@ -151,3 +151,20 @@ func TestElsewhere(t *testing.T) {
 		}
 	}
 }
+
+func TestImageName(t *testing.T) {
+	for _, test := range []struct {
+		annotations map[string]string
+		want        string
+	}{
+		{nil, ""},
+		{map[string]string{"io.kubernetes.cri.image-name": "a"}, "a"},
+		{map[string]string{"io.kubernetes.cri-o.ImageName": "b"}, "b"},
+		{map[string]string{"io.kubernetes.cri.podsandbox.image-name": "p"}, "p"},
+		{map[string]string{"org.opencontainers.image.title": "c"}, ""},
+	} {
+		if got := ImageName(test.annotations); got != test.want {
+			t.Errorf("%v: got %q, want %q", test.annotations, got, test.want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/container"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
 )
@@ -100,7 +101,7 @@ func recordContainer(ctx *cli.Context) error {
 	p := rec.Spec.Process
 	s, err := beginRecording(container.RecordRequest{
 		RecordOptions: container.RecordOptions{File: ctx.String("output"), Name: ctx.String("name"), Recorder: ctx.String("recorder"), Version: version},
-		ID:            rec.ID, Image: container.ImageName(rec.Spec), Profile: rec.Profile, StateDir: found.runtime.Config.StateDir,
+		ID:            rec.ID, Image: profiles.ImageName(rec.Spec.Annotations), Profile: rec.Profile, StateDir: found.runtime.Config.StateDir,
 		Command: p.Args, Env: p.Env, Cwd: p.Cwd, PID: rec.InitPID,
 	}, init)
 	if err != nil {

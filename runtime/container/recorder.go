@@ -14,9 +14,10 @@ import (
 	"syscall"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/profiles"
 )
 
 // RecordOptions ask for a recording of the system calls of the containers that a [Runtime] creates.
@@ -80,21 +81,6 @@ const recordByNotify = "notify"
 
 func recorderCommand() []string { return []string{"seccomp", "recorder"} }
 
-// imageAnnotations are where engines leave the image's name: containerd's CRI for a container and for a sandbox, CRI-O.
-func imageAnnotations() []string {
-	return []string{"io.kubernetes.cri.image-name", "io.kubernetes.cri.podsandbox.image-name", "io.kubernetes.cri-o.ImageName"}
-}
-
-// ImageName is the image's name in a container's annotations, or empty.
-func ImageName(s *specs.Spec) string {
-	for _, a := range imageAnnotations() {
-		if name := s.Annotations[a]; name != "" {
-			return name
-		}
-	}
-	return ""
-}
-
 // startRecorder starts the recorder and waits until it is in place: the first process waits at the exec fifo meanwhile. A container
 // that cannot be recorded is not created.
 func (c *creation) startRecorder() error {
@@ -138,7 +124,7 @@ func (c *creation) runRecorder(pid int) (RecordAnswer, error) {
 		return RecordAnswer{}, fmt.Errorf("record %q: %w", c.o.ID, err)
 	}
 	request, err := json.Marshal(RecordRequest{
-		RecordOptions: *c.Record, ID: c.o.ID, Image: ImageName(c.asked), Profile: c.policy.Profile.Name, StateDir: c.Config.StateDir,
+		RecordOptions: *c.Record, ID: c.o.ID, Image: profiles.ImageName(c.asked.Annotations), Profile: c.policy.Profile.Name, StateDir: c.Config.StateDir,
 		Command: c.hardened.Process.Args, Env: c.hardened.Process.Env, Cwd: c.hardened.Process.Cwd, PID: pid, Start: startTime(pid),
 	})
 	if err != nil {
