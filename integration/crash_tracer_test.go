@@ -125,12 +125,31 @@ func (tr *tracer) trace(cmd *exec.Cmd) error {
 		if ws.Exited() || ws.Signaled() {
 			if tid == tr.main {
 				tr.status = ws
+				tr.settle()
 				return nil
 			}
 			continue
 		}
 		tr.stopped(tid, ws)
 	}
+}
+
+// settle lets go on what was just made when the program died: a new thread or process begins with a SIGSTOP, and nobody would
+// take it out of that any more.
+func (tr *tracer) settle() {
+	var ws syscall.WaitStatus
+	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); {
+		tid, err := syscall.Wait4(-1, &ws, syscall.WALL|syscall.WNOTHREAD|syscall.WNOHANG, nil)
+		switch {
+		case err != nil && err != syscall.EINTR:
+			return // nothing is traced any more
+		case tid > 0 && ws.Stopped():
+			tr.stopped(tid, ws)
+		case tid == 0:
+			time.Sleep(time.Millisecond)
+		}
+	}
+	_ = syscall.Kill(-tr.main, syscall.SIGCONT)
 }
 
 // stopped deals with one stop of a thread and lets it go on.
