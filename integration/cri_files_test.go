@@ -16,12 +16,12 @@ var podFileScenarios = []podScenario{
 		must(t, run(t, c.inside("mount", "-t", "tmpfs", "-o", "size=8m,mode=1777", "tmpfs", memory)))
 		t.Cleanup(func() { must(t, run(t, c.inside("umount", memory))) })
 		p := c.pod(t)
-		mounts := set("mounts", []object{{"containerPath": "/work", "hostPath": disk}, {"containerPath": "/cache", "hostPath": memory}})
+		mounts := set("mounts", []object{{"containerPath": "/shared", "hostPath": disk}, {"containerPath": "/cache", "hostPath": memory}})
 		a, b := p.start(t, "a", sleep, mounts), p.start(t, "b", sleep, mounts, asUser("1000"))
-		c.sh(t, a, "echo root >/work/of-a; echo memory >/cache/of-a; mkdir -m 755 /work/dir; chown 1000 /work/dir")
-		c.sh(t, b, "echo user >/work/of-b; echo user >/work/dir/x")
-		equal(t, "contents", c.sh(t, b, "cat /work/of-a /cache/of-a")+" "+c.sh(t, a, "cat /work/of-b"), "root\nmemory user")
-		equal(t, "owners", c.sh(t, b, "stat -c %u /work/of-a /cache/of-a /work/of-b /work/dir/x | tr '\\n' ' '"), "0 0 1000 1000 ")
+		c.sh(t, a, "echo root >/shared/of-a; echo memory >/cache/of-a; mkdir -m 755 /shared/dir; chown 1000 /shared/dir")
+		c.sh(t, b, "echo user >/shared/of-b; echo user >/shared/dir/x")
+		equal(t, "contents", c.sh(t, b, "cat /shared/of-a /cache/of-a")+" "+c.sh(t, a, "cat /shared/of-b"), "root\nmemory user")
+		equal(t, "owners", c.sh(t, b, "stat -c %u /shared/of-a /cache/of-a /shared/of-b /shared/dir/x | tr '\\n' ' '"), "0 0 1000 1000 ")
 		equal(t, "owners on the host", ownersOnHost(t, filepath.Join(disk, "of-a"), filepath.Join(disk, "of-b")), "0 1000")
 	}},
 	{"fsGroup", false, func(t *testing.T, c *cri) {
