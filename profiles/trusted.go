@@ -115,13 +115,22 @@ func rootOutside(uid uint32) bool {
 	if uid != overflow {
 		return false
 	}
-	var inside, outside, size uint32
 	text, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return false
+	return err == nil && !mapsRoot(string(text))
+}
+
+// mapsRoot tells whether a uid_map (user_namespaces(7)) has an ID for the host's root: then root shows as that, and the overflow ID is
+// somebody else. What cannot be read counts as such.
+func mapsRoot(text string) bool {
+	extents := 0
+	for line := range strings.Lines(text) {
+		var inside, outside, size uint32
+		if _, err := fmt.Sscan(line, &inside, &outside, &size); err != nil || outside == 0 {
+			return true
+		}
+		extents++
 	}
-	_, err = fmt.Sscan(string(text), &inside, &outside, &size)
-	return err == nil && outside != 0
+	return extents == 0
 }
 
 func readTrustedFile(dir int, name string, max int64) ([]byte, error) {

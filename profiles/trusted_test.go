@@ -217,3 +217,17 @@ func TestLoadConfig(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, message)
 	}
 }
+
+func TestMapsRoot(t *testing.T) {
+	for text, want := range map[string]bool{
+		"         0          0 4294967295\n": true, // the host's own
+		"0 1000 1\n1 100000 65536\n":         false,
+		"1 100000 65535\n0 0 1\n":            true, // host root is root inside, so nobody is not host root
+		"":                                   true,
+		"0 x 1\n":                            true,
+	} {
+		if got := mapsRoot(text); got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}
