@@ -46,6 +46,7 @@ func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 		if err == nil {
 			p.FSDev, p.FSPath = place.dev, place.fsPath
 			p.Dev, p.Inode = unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino
+			found = append(found, l.overlaid(p, place)...)
 		}
 		found = append(found, p)
 	}
