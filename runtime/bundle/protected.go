@@ -43,12 +43,13 @@ func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 			continue
 		}
-		if err == nil {
-			p.FSDev, p.FSPath = place.dev, place.fsPath
-			p.Dev, p.Inode = unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino
-			found = append(found, l.overlaid(p, place)...)
+		if err != nil {
+			found = append(found, p)
+			continue
 		}
-		found = append(found, p)
+		p.FSDev, p.FSPath = place.dev, place.fsPath
+		p.Dev, p.Inode = unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino
+		found = append(append(found, p), l.overlaid(p, place)...)
 	}
 	return found
 }
