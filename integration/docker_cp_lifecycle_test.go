@@ -209,20 +209,10 @@ func (d *docker) viewLives(t *testing.T) {
 
 // TestDockerCopyEngines has the same lives, and some of the random operations, on other versions of Docker.
 func TestDockerCopyEngines(t *testing.T) {
-	requireRoot(t)
-	requireProgram(t, "ip", "nsenter", "busybox", "debootstrap")
-	for _, e := range otherEngines {
-		t.Run(e.name, func(t *testing.T) {
-			d := e.startDockerd(t, nil)
-			t.Cleanup(func() {
-				if err := d.close(); err != nil {
-					t.Error(err)
-				}
-			})
-			for _, runtime := range runtimes() {
-				t.Run(runtime, func(t *testing.T) { (&docker{dockerd: d, runtime: runtime}).viewLives(t) })
-			}
-			t.Run("random", func(t *testing.T) { copyRandom(t, d, 7, copyRounds/3) })
-		})
-	}
+	onOtherEngines(t, func(t *testing.T, d *dockerd) {
+		for _, runtime := range runtimes() {
+			t.Run(runtime, func(t *testing.T) { (&docker{dockerd: d, runtime: runtime}).viewLives(t) })
+		}
+		t.Run("random", func(t *testing.T) { copyRandom(t, d, 7, copyRounds/3) })
+	})
 }

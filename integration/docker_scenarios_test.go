@@ -34,24 +34,14 @@ func TestDocker(t *testing.T) {
 // TestDockerEngines runs every scenario on other versions of Docker: under bulkhead, and for `make matrix` under the other
 // runtimes too (BULKHEAD_TEST_MATRIX=1).
 func TestDockerEngines(t *testing.T) {
-	requireRoot(t)
-	requireProgram(t, "ip", "nsenter", "busybox", "debootstrap")
-	for _, e := range otherEngines {
-		t.Run(e.name, func(t *testing.T) {
-			d := e.startDockerd(t, nil)
-			t.Cleanup(func() {
-				if err := d.close(); err != nil {
-					t.Error(err)
-				}
-			})
-			for _, runtime := range runtimes() {
-				if runtime != "bulkhead" && os.Getenv("BULKHEAD_TEST_MATRIX") != "1" {
-					continue
-				}
-				t.Run(runtime, func(t *testing.T) { (&docker{dockerd: d, runtime: runtime}).runScenarios(t) })
+	onOtherEngines(t, func(t *testing.T, d *dockerd) {
+		for _, runtime := range runtimes() {
+			if runtime != "bulkhead" && os.Getenv("BULKHEAD_TEST_MATRIX") != "1" {
+				continue
 			}
-		})
-	}
+			t.Run(runtime, func(t *testing.T) { (&docker{dockerd: d, runtime: runtime}).runScenarios(t) })
+		}
+	})
 }
 
 func (d *docker) runScenarios(t *testing.T) {

@@ -23,6 +23,24 @@ type engine struct {
 // hostEngine is this host's Docker: 20.10 on Debian 12.
 var hostEngine = &engine{name: "host", settings: overlay2, program: packagedDaemon}
 
+// onOtherEngines runs a test on a daemon of each version of Docker that this host's distribution does not have.
+func onOtherEngines(t *testing.T, test func(t *testing.T, d *dockerd)) {
+	t.Helper()
+	requireRoot(t)
+	requireProgram(t, "ip", "nsenter", "busybox", "debootstrap")
+	for _, e := range otherEngines {
+		t.Run(e.name, func(t *testing.T) {
+			d := e.startDockerd(t, nil)
+			t.Cleanup(func() {
+				if err := d.close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(t, d)
+		})
+	}
+}
+
 // otherEngines are versions of Docker that this host's distribution does not have.
 var otherEngines = []*engine{
 	{name: "28.5", suite: "sid", settings: overlay2, program: packagedDaemon},

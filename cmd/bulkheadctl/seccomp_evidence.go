@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
 )
 
 const seccompEvidenceHelp = `Tells how complete recordings of one workload are: what each of them added, what only one of them has, and what the profile made
@@ -26,14 +23,7 @@ func seccompEvidence(ctx *cli.Context, files []string) error {
 	if ctx.Bool("list-margins") {
 		return listMargins(ctx)
 	}
-	if len(files) == 0 {
-		return fmt.Errorf("read arguments of seccomp evidence: got no recording, see bulkheadctl seccomp evidence --help")
-	}
-	recordings, options, err := generateInput(ctx, files)
-	if err != nil {
-		return err
-	}
-	r, err := generate.Generate(recordings, options)
+	_, r, err := generateFrom(ctx, "evidence", files)
 	if err != nil {
 		return err
 	}

@@ -108,18 +108,24 @@ type seccompGenerated struct {
 	Report  generate.Report     `json:"report"`
 }
 
+// generateFrom reads the recordings and makes their profile, for the command of that name.
+func generateFrom(ctx *cli.Context, command string, files []string) ([]*recording.Recording, *generate.Result, error) {
+	if len(files) == 0 {
+		return nil, nil, fmt.Errorf("read arguments of seccomp %s: got no recording, see bulkheadctl seccomp %s --help", command, command)
+	}
+	recordings, options, err := generateInput(ctx, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := generate.Generate(recordings, options)
+	return recordings, r, err
+}
+
 func seccompGenerate(ctx *cli.Context, files []string) error {
 	if ctx.Bool("list-margins") {
 		return listMargins(ctx)
 	}
-	if len(files) == 0 {
-		return fmt.Errorf("read arguments of seccomp generate: got no recording, see bulkheadctl seccomp generate --help")
-	}
-	recordings, options, err := generateInput(ctx, files)
-	if err != nil {
-		return err
-	}
-	r, err := generate.Generate(recordings, options)
+	recordings, r, err := generateFrom(ctx, "generate", files)
 	if err != nil {
 		return err
 	}
