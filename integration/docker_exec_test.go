@@ -72,7 +72,7 @@ until stty size 2>/dev/null | grep "44 99"; do sleep 0.1; done; echo typed: $(he
 		refused(t, d.try(t, "exec", "-u", "70000", id, "true"), "rule user")
 	}},
 	{"exec/no-way-around-create", true, func(t *testing.T, d *docker) {
-		id := d.container(t, "--privileged", "--security-opt", "seccomp=unconfined", "busybox", "sleep", "1000")
+		id := d.container(t, append(privileged(), "--security-opt", "seccomp=unconfined", "busybox", "sleep", "1000")...)
 		checkHardened(t, d.pid(t, id))
 		checkConfined(t, "docker exec", parseStatus(d.do(t, "exec", "--privileged", id, "cat", "/proc/self/status")))
 		r := d.try(t, "exec", "--privileged", id, "mount", "-t", "tmpfs", "none", "/mnt")

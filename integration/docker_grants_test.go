@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
@@ -10,7 +9,7 @@ import (
 var grantScenarios = []scenario{
 	{"grants/ignored", true, func(t *testing.T, d *docker) {
 		for _, options := range [][]string{
-			{"--privileged"}, {"--cap-add=ALL"}, {"--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--cap-add=NET_ADMIN"},
+			privileged(), {"--cap-add=ALL"}, {"--cap-add=SYS_ADMIN", "--cap-add=SYS_PTRACE", "--cap-add=NET_ADMIN"},
 			{"--security-opt", "seccomp=unconfined"}, {"--security-opt", "no-new-privileges=false"}, {"--security-opt", "systempaths=unconfined"},
 			{"--userns=host"}, {"--uts=host"}, {"--cgroupns=host"},
 		} {
@@ -22,12 +21,20 @@ var grantScenarios = []scenario{
 		}
 	}},
 	{"grants/apparmor-unconfined", true, func(t *testing.T, d *docker) {
-		if enabled, _ := os.ReadFile("/sys/module/apparmor/parameters/enabled"); strings.HasPrefix(string(enabled), "Y") {
-			d.refusedRun(t, "rule lsm", "--security-opt", "apparmor=unconfined")
-			return
+		for _, options := range [][]string{{"--security-opt", "apparmor=unconfined"}, {"--privileged"}} {
+			if !appArmorActive() {
+				checkHardened(t, d.pid(t, d.container(t, append(options, "busybox", "sleep", "1000")...)))
+				continue
+			}
+			d.refusedRun(t, "rule lsm", options...)
+			// It says what to do, and that works.
+			refused(t, d.tryRun(t, append(options, "busybox", "true")...), "--security-opt apparmor=docker-default")
 		}
-		id := d.container(t, "--security-opt", "apparmor=unconfined", "busybox", "sleep", "1000")
-		checkHardened(t, d.pid(t, id))
+		pid := d.pid(t, d.container(t, append(privileged(), "busybox", "sleep", "1000")...))
+		checkHardened(t, pid)
+		if appArmorActive() {
+			equal(t, "profile", appArmorOf(t, pid), "docker-default (enforce)")
+		}
 	}},
 	{"grants/cap-drop-holds", false, func(t *testing.T, d *docker) {
 		s := parseStatus(d.run(t, "--cap-drop=ALL", "--cap-add=CHOWN", "busybox", "cat", "/proc/self/status"))
@@ -38,7 +45,7 @@ var grantScenarios = []scenario{
 		equal(t, "CapEff of a user", s.caps(t, "CapEff"), 0)
 	}},
 	{"grants/devices", true, func(t *testing.T, d *docker) {
-		for _, options := range [][]string{{"--device", "/dev/kmsg"}, {"--device", "/dev/kmsg:/dev/other"}, {"--privileged"}, {"--device-cgroup-rule", "a *:* rwm"}} {
+		for _, options := range [][]string{{"--device", "/dev/kmsg"}, {"--device", "/dev/kmsg:/dev/other"}, privileged(), {"--device-cgroup-rule", "a *:* rwm"}} {
 			id := d.container(t, append(options, "busybox", "sleep", "1000")...)
 			r := d.try(t, "exec", id, "sh", "-c", "head -c1 /dev/kmsg || head -c1 /dev/other")
 			refused(t, r)
@@ -63,9 +70,9 @@ var grantScenarios = []scenario{
 		equal(t, "CapEff", s.caps(t, "CapEff"), 1<<10|1<<7)
 	}},
 	{"grants/masks-hold", true, func(t *testing.T, d *docker) {
-		for _, option := range []string{"--privileged", "--security-opt=systempaths=unconfined"} {
-			out := d.run(t, option, "busybox", "sh", "-c", "cat /proc/kcore 2>/dev/null | wc -c; ls /sys/firmware | wc -l; echo 1 2>/dev/null >/proc/sys/kernel/domainname || echo refused")
-			equal(t, "masked and read-only paths with "+option, out, "0\n0\nrefused")
+		for _, options := range [][]string{privileged(), {"--security-opt=systempaths=unconfined"}} {
+			out := d.run(t, append(options, "busybox", "sh", "-c", "cat /proc/kcore 2>/dev/null | wc -c; ls /sys/firmware | wc -l; echo 1 2>/dev/null >/proc/sys/kernel/domainname || echo refused")...)
+			equal(t, "masked and read-only paths with "+strings.Join(options, " "), out, "0\n0\nrefused")
 		}
 	}},
 	{"profiles/restricted", true, func(t *testing.T, d *docker) {
@@ -89,6 +96,15 @@ var grantScenarios = []scenario{
 		equal(t, "sudo", c.run(t, "services", "sh", "-c", script), "0")
 		refused(t, d.tryRun(t, "services", "sh", "-c", script))
 	}},
+}
+
+// privileged are the options for all that Docker can grant. Where AppArmor is active Docker would also ask for no profile at
+// all, which is refused (grants/apparmor-unconfined): its own profile is asked for beside, and Docker honours that.
+func privileged() []string {
+	if appArmorActive() {
+		return []string{"--privileged", "--security-opt", "apparmor=docker-default"}
+	}
+	return []string{"--privileged"}
 }
 
 // checkPowerless tries from inside what only host power could do.

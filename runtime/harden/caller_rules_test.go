@@ -123,8 +123,8 @@ func TestLSM(t *testing.T) {
 				"note process.selinuxLabel: absent -> absent (SELinux is active on this host and the caller names no label)",
 			},
 		},
-		{name: "unconfined", edit: on("unconfined", label), refused: []string{`process.apparmorProfile is "unconfined", want a profile that confines (rule lsm)`}},
-		{name: "unconfined in a stack", edit: on("docker-default//&unconfined", label), refused: []string{`process.apparmorProfile is "docker-default//&unconfined", want a profile that confines (rule lsm)`}},
+		{name: "unconfined", edit: on("unconfined", label), refused: []string{`process.apparmorProfile is "unconfined", want a profile that confines, as Docker's --security-opt apparmor=docker-default gives, also beside --privileged (rule lsm)`}},
+		{name: "unconfined in a stack", edit: on("docker-default//&unconfined", label), refused: []string{`process.apparmorProfile is "docker-default//&unconfined", want a profile that confines, as Docker's --security-opt apparmor=docker-default gives, also beside --privileged (rule lsm)`}},
 		{
 			name:    "a profile that is not loaded",
 			edit:    func(s *specs.Spec, p *Policy) { on("mine", label)(s, p); p.Facts.Kernel.AppArmorMode = "missing" },

@@ -45,7 +45,8 @@ func noteLSM(s *specs.Spec, p Policy) []Change {
 func judgeLSM(s *specs.Spec, p Policy) []Violation {
 	o := protest{rule: "lsm"}
 	if profile := s.Process.ApparmorProfile; p.Facts.Kernel.AppArmor && apparmorUnconfined(profile) {
-		o.object("process.apparmorProfile", quote(profile), "a profile that confines")
+		o.object("process.apparmorProfile", quote(profile),
+			"a profile that confines, as Docker's --security-opt apparmor=docker-default gives, also beside --privileged")
 	} else if !p.running {
 		o.apparmorMode(profile, p.Facts.Kernel.AppArmorMode)
 	}
