@@ -18,15 +18,17 @@ type key struct{ engine, scenario, runtime string }
 
 // An outcome is how a test ended: pass, fail or skip, and what it said.
 type outcome struct {
-	action string
-	said   []string
+	action         string
+	said, measured []string
+	// begun is its place among all that began.
+	begun int
 }
 
 type results struct {
 	outcomes map[key]*outcome
 	// engines has the engine line of the tests of an engine.
-	engines  map[string]string
-	measured []string
+	engines map[string]string
+	begun   int
 }
 
 func newResults() *results {
@@ -83,7 +85,8 @@ func (r *results) take(k key, action, output string) {
 	}
 	switch action {
 	case "run":
-		*o = outcome{} // a later file has a newer result
+		r.begun++
+		*o = outcome{begun: r.begun} // a later file has a newer result
 	case "pass", "fail", "skip":
 		o.action = action
 	case "output":
@@ -99,12 +102,15 @@ func (r *results) said(k key, o *outcome, line string) {
 	if place, text, ok := strings.Cut(line, ": "); ok && strings.Contains(place, ".go:") {
 		line = text
 	}
+	if line == "in the guest:" {
+		return
+	}
 	if text, ok := strings.CutPrefix(line, "engine: "); ok {
 		r.engines[k.engine] = text
 		return
 	}
 	if text, ok := strings.CutPrefix(line, "measured: "); ok {
-		r.measured = append(r.measured, k.engine+"\x00"+k.runtime+"\x00"+text)
+		o.measured = append(o.measured, text)
 		return
 	}
 	o.said = append(o.said, line)

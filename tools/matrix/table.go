@@ -6,106 +6,85 @@ import (
 	"strings"
 )
 
-// A column is one engine on one kernel, in the table of its family.
-type column struct{ engine, family, title string }
-
 // families are the tests whose engines share a list of scenarios, by the title of their table and in its order.
 var families = []struct{ test, title string }{
-	{"TestDocker", "Docker"}, {"TestDockerEngines", "Docker"}, {"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"},
-	{"TestPodman", "podman"}, {"TestCLI", "The command line, called as engines call it"},
+	{"TestDocker", docker}, {"TestDockerEngines", docker}, {"TestDockerCopyLife", "docker cp on a running container"},
+	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", "podman"},
+	{"TestCLI", "The command line, called as engines call it"}, {"", "Others"},
 }
 
-// place says in which table the tests of an engine stand, and as what.
-func (r *results) place(engine string) column {
+const docker = "Docker"
+
+// A table is one family: a column for each engine on one kernel, with what is known of it, and the cells.
+type table struct {
+	title string
+	// columns has the engine line of each column, which can be empty.
+	columns map[string]string
+	cells   map[cell]*outcome
+}
+
+// A cell is a scenario in a column, under one runtime.
+type cell struct{ column, scenario, runtime string }
+
+// A figure is what a test measured.
+type figure struct{ column, runtime, text string }
+
+// A report is what the page says.
+type report struct {
+	tables  map[string]*table
+	figures []figure
+}
+
+func (r *report) table(title string) *table {
+	if r.tables[title] == nil {
+		r.tables[title] = &table{title: title, columns: map[string]string{}, cells: map[cell]*outcome{}}
+	}
+	return r.tables[title]
+}
+
+// place says in which family the tests of an engine stand, and in which column. A guest may have several works: what follows a dash
+// in its name says which.
+func place(engine, line string) (family, column string) {
 	where, test := "this kernel", engine
 	if rest, ok := strings.CutPrefix(engine, "TestGuest/"); ok {
 		var guest string
 		guest, test, _ = strings.Cut(rest, "/")
+		guest, _, _ = strings.Cut(guest, "-")
 		where = "guest " + guest
 	}
 	first, version, _ := strings.Cut(test, "/")
-	c := column{engine: engine, family: "Others", title: strings.TrimSpace(strings.TrimPrefix(first, "Test") + " " + version + ", " + where)}
+	family, column = "Others", strings.TrimSpace(strings.TrimPrefix(first, "Test")+" "+version)
 	for _, f := range families {
 		if f.test == first {
-			c.family, c.title = f.title, strings.TrimSpace(strings.TrimPrefix(version, "/")+", "+where)
+			family, column = f.title, version
 		}
 	}
-	if line := r.engines[engine]; line != "" && c.family == "Docker" {
-		name, _, _ := strings.Cut(strings.TrimPrefix(line, "Docker "), ",")
-		name, _, _ = strings.Cut(name, "+")
-		c.title = name + ", " + where
+	if family == docker && line != "" {
+		column, _, _ = strings.Cut(strings.TrimPrefix(line, "Docker "), ",")
+		column, _, _ = strings.Cut(column, "+")
 	}
-	c.title = strings.TrimPrefix(c.title, ", ")
-	return c
+	return family, strings.TrimPrefix(column+", "+where, ", ")
 }
 
-func (r *results) markdown() string {
+// report puts the outcomes into tables. Of two for one cell the one that began later counts.
+func (r *results) report() *report {
 	r.finish()
-	tables := map[string][]column{}
-	seen := map[string]bool{}
-	for k := range r.outcomes {
-		if !seen[k.engine] {
-			c := r.place(k.engine)
-			tables[c.family] = append(tables[c.family], c)
+	p := &report{tables: map[string]*table{}}
+	for k, o := range r.outcomes {
+		family, column := place(k.engine, r.engines[k.engine])
+		t := p.table(family)
+		if line := r.engines[k.engine]; line != "" || t.columns[column] == "" {
+			t.columns[column] = line
 		}
-		seen[k.engine] = true
-	}
-	var b strings.Builder
-	done := map[string]bool{}
-	for _, f := range append(families[:len(families):len(families)], struct{ test, title string }{"", "Others"}) {
-		if columns := tables[f.title]; len(columns) > 0 && !done[f.title] {
-			slices.SortFunc(columns, func(x, y column) int {
-				return strings.Compare(strings.TrimPrefix(x.title, "guest"), strings.TrimPrefix(y.title, "guest"))
-			})
-			r.table(&b, f.title, columns)
-			done[f.title] = true
+		c := cell{column, whole(k.scenario), k.runtime}
+		if old := t.cells[c]; old == nil || old.begun < o.begun {
+			t.cells[c] = o
+		}
+		for _, text := range o.measured {
+			p.figures = append(p.figures, figure{column, k.runtime, text})
 		}
 	}
-	r.figures(&b)
-	return b.String()
-}
-
-// table writes one family: what ran, its rows, and a line for each cell that is not a plain success.
-func (r *results) table(b *strings.Builder, title string, columns []column) {
-	fmt.Fprintf(b, "\n## %s\n\n", title)
-	for _, c := range columns {
-		if line := r.engines[c.engine]; line != "" {
-			fmt.Fprintf(b, "* **%s**: %s\n", c.title, line)
-		}
-	}
-	b.WriteString("\n| Scenario |")
-	for _, c := range columns {
-		fmt.Fprintf(b, " %s |", c.title)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
-	var gaps []string
-	for _, s := range r.scenarios(columns) {
-		fmt.Fprintf(b, "| `%s` |", s)
-		for _, c := range columns {
-			ours, theirs := r.outcomes[key{c.engine, s, "bulkhead"}], r.outcomes[key{c.engine, s, "runc"}]
-			fmt.Fprintf(b, " %s / %s |", word(ours), word(theirs))
-			gaps = append(gaps, gap(c, s, "bulkhead", ours)...)
-			gaps = append(gaps, gap(c, s, "runc", theirs)...)
-		}
-		b.WriteString("\n")
-	}
-	if len(gaps) > 0 {
-		b.WriteString("\nGaps:\n\n" + strings.Join(gaps, ""))
-	}
-}
-
-func (r *results) scenarios(columns []column) []string {
-	var names []string
-	for k := range r.outcomes {
-		if slices.ContainsFunc(columns, func(c column) bool { return c.engine == k.engine }) {
-			names = append(names, whole(k.scenario))
-			if k.scenario == "" {
-				r.outcomes[key{k.engine, whole(""), k.runtime}] = r.outcomes[k]
-			}
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return p
 }
 
 // whole names a test without scenarios.
@@ -116,33 +95,89 @@ func whole(scenario string) string {
 	return scenario
 }
 
-func word(o *outcome) string {
+func (r *report) markdown() string {
+	var b strings.Builder
+	for i, f := range families {
+		if t := r.tables[f.title]; t != nil && (i == 0 || families[i-1].title != f.title) {
+			t.write(&b)
+		}
+	}
+	r.writeFigures(&b)
+	return b.String()
+}
+
+// write writes what ran, the rows, and a line for each cell that is not a plain success.
+func (t *table) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\n## %s\n\n", t.title)
+	columns, scenarios := t.axes()
+	for _, c := range columns {
+		if line := t.columns[c]; line != "" {
+			fmt.Fprintf(b, "* **%s**: %s\n", c, line)
+		}
+	}
+	b.WriteString("\n| Scenario |")
+	for _, c := range columns {
+		fmt.Fprintf(b, " %s |", c)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
+	var gaps []string
+	for _, s := range scenarios {
+		fmt.Fprintf(b, "| `%s` |", s)
+		for _, c := range columns {
+			ours, theirs := cell{c, s, "bulkhead"}, cell{c, s, "runc"}
+			fmt.Fprintf(b, " %s / %s |", t.cells[ours].word(), t.cells[theirs].word())
+			gaps = append(gaps, t.gap(ours)...)
+			gaps = append(gaps, t.gap(theirs)...)
+		}
+		b.WriteString("\n")
+	}
+	if len(gaps) > 0 {
+		b.WriteString("\nGaps:\n\n" + strings.Join(gaps, ""))
+	}
+}
+
+// axes are the columns, this kernel's engines and guests of a version side by side, and the scenarios.
+func (t *table) axes() (columns, scenarios []string) {
+	for c := range t.cells {
+		columns, scenarios = append(columns, c.column), append(scenarios, c.scenario)
+	}
+	slices.Sort(columns)
+	slices.Sort(scenarios)
+	return slices.Compact(columns), slices.Compact(scenarios)
+}
+
+// words are how a cell says what became of a test.
+var words = map[string]string{"pass": "yes", "fail": "**no**", "skip": "skipped"}
+
+func (o *outcome) word() string {
 	if o == nil {
 		return "·"
 	}
-	return map[string]string{"pass": "yes", "fail": "**no**", "skip": "skipped"}[o.action]
+	return words[o.action]
 }
 
-func gap(c column, scenario, runtime string, o *outcome) []string {
+func (t *table) gap(c cell) []string {
+	o := t.cells[c]
 	if o == nil || o.action == "pass" {
 		return nil
 	}
 	said := strings.Join(o.said, " ")
 	if len(said) > 300 {
-		said = said[:300] + "..."
+		said = strings.ToValidUTF8(said[:300], "") + "..."
 	}
-	return []string{fmt.Sprintf("* `%s`, %s, %s: %s: %s\n", scenario, c.title, runtime, word(o), said)}
+	return []string{fmt.Sprintf("* `%s`, %s, %s: %s: %s\n", c.scenario, c.column, c.runtime, o.word(), said)}
 }
 
-// figures lists what tests measured.
-func (r *results) figures(b *strings.Builder) {
-	if len(r.measured) == 0 {
+// writeFigures lists what tests measured.
+func (r *report) writeFigures(b *strings.Builder) {
+	if len(r.figures) == 0 {
 		return
 	}
 	b.WriteString("\n## Measured\n\n| Engine | Runtime | Figures |\n|---|---|---|\n")
-	slices.Sort(r.measured)
-	for _, m := range slices.Compact(r.measured) {
-		f := strings.SplitN(m, "\x00", 3)
-		fmt.Fprintf(b, "| %s | %s | %s |\n", r.place(f[0]).title, f[1], f[2])
+	var lines []string
+	for _, f := range r.figures {
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s |\n", f.column, f.runtime, f.text))
 	}
+	slices.Sort(lines)
+	b.WriteString(strings.Join(slices.Compact(lines), ""))
 }
