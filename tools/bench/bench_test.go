@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -92,5 +94,24 @@ func TestShortest(t *testing.T) {
 	}
 	if _, _, err := shortest(""); err == nil || err.Error() != "read the time that a workload took: it printed none" {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestInstall(t *testing.T) {
+	p := &place{dir: t.TempDir()}
+	from := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(from, []byte("#!/bin/sh\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	copies, err := p.install(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(copies[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copies[0] == from || st.Mode().Perm() != 0o755 || st.Size() != 10 {
+		t.Errorf("%s has mode %v and %d bytes, want a copy of %s that runs", copies[0], st.Mode(), st.Size(), from)
 	}
 }

@@ -80,6 +80,25 @@ func (p *place) fill() error {
 	return nil
 }
 
+// install copies the built programs, as an installation does, and gives the copies' paths. The page cache keeps a file that
+// a linker has just written in larger pieces than a copied one, and each piece that a program touches counts whole as its
+// resident size: 2.4 MB more for the same program.
+func (p *place) install(programs ...string) ([]string, error) {
+	dir := filepath.Join(p.dir, "programs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	var copies []string
+	for _, from := range programs {
+		to := filepath.Join(dir, filepath.Base(from))
+		if err := copyProgram(to, from); err != nil {
+			return nil, err
+		}
+		copies = append(copies, to)
+	}
+	return copies, nil
+}
+
 func copyProgram(to, from string) error {
 	in, err := os.Open(from)
 	if err != nil {

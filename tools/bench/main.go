@@ -77,9 +77,13 @@ func bench(o options, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
+	installed, err := b.place.install(runc, o.bulkhead)
+	if err != nil {
+		return err
+	}
 	b.candidates = []*runtime{
-		{Name: "runc " + version, program: runc, needed: true},
-		{Name: "bulkhead", program: o.bulkhead, needed: true},
+		{Name: "runc " + version, program: installed[0], needed: true},
+		{Name: "bulkhead", program: installed[1], needed: true},
 		{Name: "crun", program: "crun"},
 		{Name: "crun, no cgroup", program: "crun", flags: []string{"--cgroup-manager=disabled"}},
 	}
