@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 )
 
@@ -14,7 +13,7 @@ func TestParseOwnMap(t *testing.T) {
 		{"0 x 1\n", `line "0 x 1": expected integer`},
 	}
 	for _, tt := range tests {
-		got, err := parseOwnMap(strings.NewReader(tt.text))
+		got, err := parseOwnMap(tt.text)
 		text := fmt.Sprint(got)
 		if err != nil {
 			text = err.Error()
