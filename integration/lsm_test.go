@@ -29,26 +29,35 @@ func appArmorActive() bool {
 // loadAppArmor gives the kernel a profile, and takes it back when the test ends.
 func loadAppArmor(t testing.TB, name, flags, rules string) {
 	t.Helper()
+	unload := addAppArmor(t, name, flags, rules)
+	t.Cleanup(unload)
+}
+
+// addAppArmor gives the kernel a profile, and what takes it back.
+func addAppArmor(t testing.TB, name, flags, rules string) (unload func()) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "profile")
 	text := "profile " + name + " flags=(" + flags + ") {\n" + rules + "}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	must(t, run(t, exec.Command("apparmor_parser", "-Kr", file)))
-	t.Cleanup(func() { must(t, run(t, exec.Command("apparmor_parser", "-KR", file))) })
+	return func() { must(t, run(t, exec.Command("apparmor_parser", "-KR", file))) }
 }
+
+const allowAll = "\tfile,\n\tcapability,\n\tnetwork,\n\tmount,\n\tpivot_root,\n\tsignal,\n\tunix,\n"
 
 // TestLSM has security modules confine containers, and reads in the kernel that they do.
 func TestLSM(t *testing.T) {
 	requireRoot(t)
 	t.Run("apparmor", func(t *testing.T) {
 		apparmor(t)
-		const all = "\tfile,\n\tcapability,\n\tnetwork,\n\tmount,\n\tpivot_root,\n\tsignal,\n\tunix,\n\tdeny /data/seed r,\n"
-		loadAppArmor(t, "bh-test", "attach_disconnected,mediate_deleted", all)
+		loadAppArmor(t, "bh-test", "attach_disconnected,mediate_deleted", allowAll+"\tdeny /data/seed r,\n")
 		loadAppArmor(t, "bh-open", "unconfined", "")
 		for _, runtime := range runtimes() {
 			t.Run(runtime, func(t *testing.T) { testAppArmor(t, runtime) })
 		}
+		t.Run("unloaded before start", testUnloadedAppArmor)
 	})
 	t.Run("selinux", func(t *testing.T) {
 		if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
@@ -87,6 +96,20 @@ func testAppArmor(t *testing.T, runtime string) {
 		r.stderr = strings.ReplaceAll(r.stderr, `\"`, `"`) // the log's text form
 		refused(t, r, why)
 	}
+}
+
+// testUnloadedAppArmor takes the profile away between create and start: the kernel would run the program unconfined.
+func testUnloadedAppArmor(t *testing.T) {
+	unload := addAppArmor(t, "bh-fleeting", "attach_disconnected,mediate_deleted", allowAll)
+	b := newBundle(t, "bulkhead", confinedBy("bh-fleeting"))
+	r := b.create(t)
+	unload()
+	must(t, r)
+	start := b.try(t, "start", b.id)
+	start.stderr = strings.ReplaceAll(start.stderr, `\"`, `"`)
+	refused(t, start, `AppArmor profile is "unconfined"`)
+	equal(t, "status", b.status(t), "stopped")
+	b.do(t, "delete", b.id)
 }
 
 func appArmorOf(t testing.TB, pid int) string {

@@ -28,7 +28,7 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	if err := c.notify.bind(); err != nil {
 		return -1, c.abandon(err)
 	}
-	if err := c.container.Exec(); err != nil {
+	if err := c.rec.begin(c.container.Exec); err != nil {
 		return -1, c.abandon(fmt.Errorf("start %q: %w", o.ID, err))
 	}
 	if err := c.writePidFile(); err != nil {

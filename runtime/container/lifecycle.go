@@ -53,7 +53,7 @@ func (r *Runtime) view(h *Holding) (*libcontainer.Container, error) {
 	return c, nil
 }
 
-// Start lets the process of a created container run.
+// Start lets the process of a created container run. Where AppArmor is to confine it, the kernel is read back once more.
 func (r *Runtime) Start(id string) error {
 	rec, c, err := r.open(id)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *Runtime) Start(id string) error {
 	if err := notify.bind(); err != nil {
 		return err
 	}
-	if err := c.Exec(); err != nil {
+	if err := rec.begin(c.Exec); err != nil {
 		return fmt.Errorf("start %q: %w", id, err)
 	}
 	return notify.forward(rec.InitPID)

@@ -55,6 +55,9 @@ type Holding struct {
 	// InitPID and InitStart name the container's first process.
 	InitPID   int    `json:"initPid,omitempty"`
 	InitStart uint64 `json:"initStart,omitempty"`
+	// AppArmor is the profile that the first process has to run its program with: empty where none was asked for or
+	// AppArmor was not active.
+	AppArmor string `json:"appArmor,omitempty"`
 	// WorkDir is the overlay work directory of our own beside the engine's upper directory, removed at delete.
 	WorkDir string `json:"workDir,omitempty"`
 	// View is the view of the root that lies over the engine's mount; nil where there is none. ViewError is why one that was

@@ -55,7 +55,8 @@ func (c *creation) verifyProcess(pid int) error {
 		return fmt.Errorf("process %d is in the host's user namespace", pid)
 	}
 	c.rec.UserNamespace = statInode(ns)
-	// A kernel that does not show what is pending has at least taken it: libcontainer would have failed.
+	c.rec.AppArmor = wantedAppArmor(c.hardened.Process, c.policy.Facts.Kernel)
+	// A kernel that does not show what is pending has at least taken it: libcontainer would have failed. See [Holding.begin].
 	if err := verifyLSM(pid, c.hardened.Process, c.policy.Facts.Kernel); !errors.Is(err, errPending) {
 		return err
 	}

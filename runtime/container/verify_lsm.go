@@ -19,21 +19,34 @@ import (
 // the spec names one. Both take effect with the next execve(2), so a process at the exec fifo has the new one pending
 // (attr/exec of proc_pid_attr(5)) and one that runs its program already has it for its own (attr/current).
 func verifyLSM(pid int, p *specs.Process, k bundle.Kernel) error {
-	attr := "/proc/" + strconv.Itoa(pid) + "/attr/"
-	if k.AppArmor && p.ApparmorProfile != "" {
-		// Since Linux 5.8 each module has a directory of its own, for several can be active.
-		dir := attr + "apparmor/"
-		if _, err := os.Stat(dir + "exec"); errors.Is(err, fs.ErrNotExist) {
-			dir = attr
-		}
-		if err := compareLabel(dir, p.ApparmorProfile, "AppArmor profile", apparmorName); err != nil {
+	if profile := wantedAppArmor(p, k); profile != "" {
+		if err := verifyAppArmor(pid, profile); err != nil {
 			return err
 		}
 	}
 	if k.SELinux && p.SelinuxLabel != "" {
-		return compareLabel(attr, p.SelinuxLabel, "SELinux label", func(label string) string { return label })
+		return compareLabel(attrDir(pid), p.SelinuxLabel, "SELinux label", func(label string) string { return label })
 	}
 	return nil
+}
+
+func attrDir(pid int) string { return "/proc/" + strconv.Itoa(pid) + "/attr/" }
+
+// wantedAppArmor is the profile that the kernel has to show for a process: empty where none is asked for or AppArmor is not active.
+func wantedAppArmor(p *specs.Process, k bundle.Kernel) string {
+	if !k.AppArmor {
+		return ""
+	}
+	return p.ApparmorProfile
+}
+
+func verifyAppArmor(pid int, profile string) error {
+	// Since Linux 5.8 each module has a directory of its own, for several can be active.
+	dir := attrDir(pid) + "apparmor/"
+	if _, err := os.Stat(dir + "exec"); errors.Is(err, fs.ErrNotExist) {
+		dir = attrDir(pid)
+	}
+	return compareLabel(dir, profile, "AppArmor profile", apparmorName)
 }
 
 // errPending tells that a process has no AppArmor profile yet and that the kernel does not show what is pending: up to Linux 6.7 or
