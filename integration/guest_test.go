@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,7 +18,9 @@ type guestWork struct {
 }
 
 // guestEssence is what `make test` runs in guests: what cgroup v2, systemd, AppArmor, older kernels and unprivileged users are
-// about, under bulkhead alone. guestWhole is what `make vm-test` runs: under runc as well, so that a failure is known to be ours.
+// about, under bulkhead alone. guestWhole is what `make vm-test` runs: under runc as well, so that a failure is known to be ours. It
+// is cut into works that each end within guestDeadline. A work's name is that of its suite, and after a dash what it does: the
+// matrix puts all works of a suite into one column.
 var (
 	guestEssence = []guestWork{
 		{name: "sid", suite: "sid", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
@@ -27,10 +30,40 @@ var (
 			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|TestCLI/bulkhead/life-of-a-container"},
 	}
 	guestWhole = []guestWork{
-		{name: "sid", suite: "sid", images: []string{"busybox", "services"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestDocker|TestCLI|TestPodman|TestContainerd)$"},
-		{name: "bookworm", suite: "bookworm", images: []string{"busybox", "services"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestDocker|TestCLI|TestPodman|TestContainerd)$"},
+		{name: "sid-docker-1", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
+		{name: "sid-docker-2", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
+		{name: "sid-docker-runc-1", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
+		{name: "sid-docker-runc-2", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
+		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestDockerCopyLife)$"},
+		{name: "bookworm-docker-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
+		{name: "bookworm-docker-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
+		{name: "bookworm-docker-runc-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
+		{name: "bookworm-docker-runc-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
+		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd)$"},
 	}
 )
+
+// The scenarios of Docker by the first part of their names: two parts of about the same length.
+const (
+	guestDockerHalf = "files|network|lifecycle|refused|narrowed|profiles|namespaces|attach|logs|daemon"
+	guestDockerRest = "run|exec|limits|grants|services|compose|images"
+)
+
+var guestDockerImages = []string{"busybox", "services"}
+
+func guestDocker(runtime, groups string) string {
+	return "^TestDocker$/^" + runtime + "$/^(" + groups + ")$/"
+}
+
+// TestGuestDockerIsWhole: the two parts have every group of scenarios, so that none is left out in guests.
+func TestGuestDockerIsWhole(t *testing.T) {
+	groups := strings.Split(guestDockerHalf+"|"+guestDockerRest, "|")
+	for _, s := range scenarios() {
+		if group, _, _ := strings.Cut(s.name, "/"); !slices.Contains(groups, group) {
+			t.Errorf("scenario %q runs in no guest", s.name)
+		}
+	}
+}
 
 // TestGuest runs tests of this package in virtual machines with a kernel of the distribution's, systemd, cgroup v2 and AppArmor, and
 // gives their results as its own. For work on a guest, BULKHEAD_GUEST_RUN replaces what is run, BULKHEAD_GUEST_PREPARE is a
