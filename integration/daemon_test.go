@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A daemon is an engine's daemon of our own: in a directory, a mount namespace and a network namespace of its own, so
@@ -188,7 +190,24 @@ func removeCgroup(path string) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, removePlainCgroup(path))...)
+}
+
+// removePlainCgroup removes what podman 4.3 leaves on hosts of version 1 for controllers that are not mounted: it takes
+// /sys/fs/cgroup/hugetlb for a hierarchy, and makes plain directories and files in the tmpfs.
+func removePlainCgroup(path string) error {
+	dirs, _ := filepath.Glob("/sys/fs/cgroup/*" + path)
+	for _, dir := range dirs {
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(dir, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		_ = os.Remove(strings.TrimSuffix(dir, path)) // the controller's directory, when nothing else is in it
+	}
+	return nil
 }
 
 func removeCgroupDir(dir string) error {
