@@ -88,7 +88,7 @@ func TestMarkdown(t *testing.T) {
 // later are the results of pieces: one scenario of one Docker, podman as a whole but in other scenarios, and a figure.
 const later = `{"Action":"output","Test":"TestDocker/bulkhead","Output":"    x_test.go:5: engine: Docker 20.10.24+dfsg1; newer\n"}
 {"Action":"pass","Test":"TestDocker/runc/compose/configs"}
-{"Action":"pass","Test":"TestPodman/bulkhead/pods"}
+{"Action":"pass","Test":"TestPodman/bulkhead/pods_of_two"}
 {"Action":"output","Test":"TestDocker/runc/images/large","Output":"    z_test.go:1: measured: start 1.2s\n"}
 {"Action":"pass","Test":"TestDocker/runc/images/large"}
 `
@@ -98,7 +98,7 @@ func TestKeep(t *testing.T) {
 	r.keep(parsePage(want))
 	changed := strings.NewReplacer(
 		"Docker 20.10.24+dfsg1, runc 1.1.5; Linux 6.18; cgroup v1", "Docker 20.10.24+dfsg1; newer", "skipped / **no**", "skipped / yes",
-		"* `compose/configs`, 20.10.24, this kernel, runc: **no**: broken\n", "", "`all of it`", "`pods`", "start 5ms", "start 1.2s",
+		"* `compose/configs`, 20.10.24, this kernel, runc: **no**: broken\n", "", "`all of it`", "`pods of two`", "start 5ms", "start 1.2s",
 	).Replace(want)
 	if got := r.markdown(); got != changed {
 		t.Errorf("markdown is\n%s\nwant\n%s", got, changed)

@@ -87,12 +87,12 @@ func (r *results) report() *report {
 	return p
 }
 
-// whole names a test without scenarios.
+// whole names a scenario, and a test without any. The testing package writes spaces as underscores.
 func whole(scenario string) string {
 	if scenario == "" {
 		return "all of it"
 	}
-	return scenario
+	return strings.ReplaceAll(scenario, "_", " ")
 }
 
 func (r *report) markdown() string {
