@@ -66,7 +66,7 @@ vm-test: deps build ## the integration tests in virtual machines with Debian's o
 
 # In pieces: MATRIX is a pattern of tests on this kernel, empty for none, GUEST one of a guest's works (1: all), KEEP=1 keeps
 # what the page says of everything else. Results of earlier pieces in dist/matrix count, too: `make clean` forgets them.
-MATRIX ?= TestDocker$$|TestDockerEngines$$|TestContainerd$$|TestCRI|TestPodman|TestCLI$$
+MATRIX ?= TestDocker$$|TestDockerEngines$$|TestContainerd$$|TestCRI|TestPodman|TestDockerCopyLife$$|TestDockerCopyEngines$$|TestCLI$$
 matrix_test = BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_TEST_MATRIX=1 $(1) $(GO) test -json -tags "$(TAGS)" -ldflags '-extldflags -static' -count 1 \
 	-timeout 8h -run '$(2)' ./integration >dist/matrix/$$(date +%Y%m%d-%H%M%S).json || status=1;
 .PHONY: matrix

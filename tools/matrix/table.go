@@ -8,7 +8,8 @@ import (
 
 // families are the tests whose engines share a list of scenarios, by the title of their table and in its order.
 var families = []struct{ test, title string }{
-	{"TestDocker", docker}, {"TestDockerEngines", docker}, {"TestDockerCopyLife", "docker cp on a running container"},
+	{"TestDocker", docker}, {"TestDockerEngines", docker},
+	{"TestDockerCopyLife", "docker cp on a running container"}, {"TestDockerCopyEngines", "docker cp on a running container"},
 	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", "podman"},
 	{"TestCLI", "The command line, called as engines call it"}, {"", "Others"},
 }
