@@ -87,8 +87,8 @@ func (r *Runtime) destroy(dir string, rec *Holding, c *libcontainer.Container) e
 	if err := r.removeView(rec); err != nil {
 		return fmt.Errorf("delete %q: %w", rec.ID, err)
 	}
-	if rec.WorkDir != "" {
-		if err := userns.RemoveWorkDir(rec.WorkDir); err != nil {
+	for _, dir := range rec.workDirs() {
+		if err := userns.RemoveWorkDir(dir); err != nil {
 			return fmt.Errorf("delete %q: %w", rec.ID, err)
 		}
 	}

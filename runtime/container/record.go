@@ -60,6 +60,8 @@ type Holding struct {
 	AppArmor string `json:"appArmor,omitempty"`
 	// WorkDir is the overlay work directory of our own beside the engine's upper directory, removed at delete.
 	WorkDir string `json:"workDir,omitempty"`
+	// MoreWorkDirs are those of further overlays: mounts of the container.
+	MoreWorkDirs []string `json:"moreWorkDirs,omitempty"`
 	// View is the view of the root that lies over the engine's mount; nil where there is none. ViewError is why one that was
 	// wanted is not there.
 	View      *RootView `json:"view,omitempty"`
@@ -72,6 +74,14 @@ type Holding struct {
 	Recorder *Recorder `json:"recorder,omitempty"`
 	// Created is when create was through.
 	Created time.Time `json:"created,omitzero"`
+}
+
+// workDirs are all work directories of our own that the container has.
+func (h *Holding) workDirs() []string {
+	if h.WorkDir == "" {
+		return h.MoreWorkDirs
+	}
+	return append([]string{h.WorkDir}, h.MoreWorkDirs...)
 }
 
 // A Decision is what the rules made of the request. It is there once create is through.

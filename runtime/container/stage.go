@@ -178,7 +178,7 @@ func (c *creation) judgeLayers(lower []*os.File, upper *os.File) error {
 // container that has the same root: two overlays on one upper directory would damage it.
 func (c *creation) keepWorkDir(path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		other, err := c.runningWith(func(rec *Holding) bool { return rec.WorkDir == path })
+		other, err := c.runningWith(func(rec *Holding) bool { return slices.Contains(rec.workDirs(), path) })
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,11 @@ func (c *creation) keepWorkDir(path string) error {
 			return fmt.Errorf("its upper directory is in use by container %q", other.ID)
 		}
 	}
-	c.rec.WorkDir = path
+	if c.rec.WorkDir == "" {
+		c.rec.WorkDir = path
+	} else {
+		c.rec.MoreWorkDirs = append(c.rec.MoreWorkDirs, path)
+	}
 	return writeRecord(c.dir, c.rec)
 }
 
@@ -209,7 +213,10 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 	if ns == nil && callerMaps(m) {
 		mnt, err = c.cloneMapped(f, m)
 	} else {
-		mnt, err = cloneSource(f, src, m, ns, slices.Contains(m.Options, "rbind"))
+		mnt, err = c.cloneOverlay(place, i, f, src, m, ns)
+		if mnt == nil && err == nil {
+			mnt, err = cloneSource(f, src, m, ns, slices.Contains(m.Options, "rbind"))
+		}
 	}
 	if err != nil {
 		return err

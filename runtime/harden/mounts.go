@@ -67,6 +67,7 @@ func narrowMounts(s *specs.Spec, p Policy) []Change {
 	t := tally{rule: "mounts"}
 	for i := range s.Mounts {
 		t.destination(s, i)
+		t.traceSocket(s, p, i)
 		v := viewMount(s, p, i)
 		edit := editOptions(v.mount.Options)
 		switch {

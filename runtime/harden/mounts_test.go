@@ -99,6 +99,11 @@ func TestMountsKeepsSources(t *testing.T) {
 		{name: "a pod's log", edit: inPod("/containers/app/3f6f", "x", "/kubepods/burstable/pod0b7f-5a/d431")},
 		{name: "a sandbox's shm", edit: bindOf(inRun("/run/containerd/io.containerd.grpc.v1.cri/sandboxes/d431/shm", "dir"), finished...)},
 		{name: "a default device", edit: bindOf(zero, "bind", "nosuid")},
+		{
+			name:    "BuildKit's socket for traces",
+			edit:    bindTo("/dev/otel-grpc.sock", inRun("/run/buildkit/otel-grpc.sock", "socket"), "ro", "rbind"),
+			changes: []string{`mounts[0].source: "/run/buildkit/otel-grpc.sock" -> "tmpfs" (for "/dev/otel-grpc.sock": the builder listens at this socket as host root, and builds do without traces)`},
+		},
 		{name: "lxcfs", edit: bindTo("/proc/meminfo", onDisk("/srv/lxcfs/meminfo"), finished...)},
 		{
 			name:    "a socket",
