@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/system"
 	"github.com/opencontainers/runc/libcontainer/utils"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/rootview"
 )
 
 // signalBuffer is large, so that a burst of SIGCHLD does not lose the forwarded ones between.
@@ -44,8 +47,25 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	c.close()
 	if err != nil || !o.Keep {
 		err = errors.Join(err, c.end())
+	} else {
+		c.showChanges()
 	}
 	return status, err
+}
+
+// showChanges has the caller's overlay forget what it remembers from before the container wrote to its layers: BuildKit looks there
+// for the mount points that a step left, before it deletes the container.
+func (c *creation) showChanges() {
+	if c.rec.View != nil {
+		return // delete does it
+	}
+	root := c.hardened.Root.Path
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(c.rec.Bundle, root)
+	}
+	if err := rootview.InNamespace(c.HostMounts, func() error { return rootview.Refresh(root) }); err != nil {
+		logrus.Warnf("show the changes of %q in its root: %v", c.o.ID, err)
+	}
 }
 
 // end deletes the container whose process this one has waited for, by the views that it has of it already.

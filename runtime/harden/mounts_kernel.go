@@ -19,6 +19,8 @@ func (e *optionEdit) kernel(v mountView) {
 	case "sysfs", "cgroup", "cgroup2":
 		e.hardened(why)
 		e.force("the host's devices and limits are not the container's to change", "ro", "rw")
+		// Options of the host's one cgroup2 (cgroups(7)), which containerd copies from the host's own mount.
+		e.drop("the host's mount decides", "nsdelegate", "memory_recursiveprot", "memory_localevents", "memory_hugetlb_accounting", "favordynmods", "pids_localevents")
 	default:
 		return
 	}

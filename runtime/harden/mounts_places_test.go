@@ -50,6 +50,11 @@ func TestMountsOfKernelFilesystems(t *testing.T) {
 			changes: []string{`mounts[0].options: none -> "nosuid,nodev,noexec" (for "/proc": ` + view + ")"},
 		},
 		{name: "hidepid", edit: mountOf("/proc", "proc", "nosuid", "noexec", "nodev", "hidepid=2")},
+		{
+			name:    "the host's options of cgroup2",
+			edit:    mountOf("/sys/fs/cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev", "nsdelegate", "memory_recursiveprot"),
+			changes: []string{`mounts[0].options: "ro,nosuid,noexec,nodev,nsdelegate,memory_recursiveprot" -> "ro,nosuid,noexec,nodev" (for "/sys/fs/cgroup": the host's mount decides)`},
+		},
 		{name: "a cgroup option", edit: mountOf("/sys/fs/cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev", "release_agent=/x"), refused: []string{`mounts[0].options is "release_agent=/x", want options of cgroup that give nothing away (rule mounts)`}},
 		{name: "a terminal group outside", edit: mountOf("/dev/pts", "devpts", "nosuid", "noexec", "gid=70000"), refused: []string{`mounts[0].options is "gid=70000", want an ID that the container has (rule mounts)`}},
 		{name: "overlay", edit: mountOf("/o", "overlay", "lowerdir=/etc"), refused: []string{`mounts[0].type is "overlay", want bind, tmpfs, proc, sysfs, cgroup, devpts or mqueue (rule mounts)`}},
