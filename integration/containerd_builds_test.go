@@ -34,7 +34,7 @@ func containerdLines(t testing.TB) []containerdLine {
 	}
 	var chosen []containerdLine
 	for i, l := range lines {
-		if i > 0 && l.name == lines[0].name || l.matrix && os.Getenv("BULKHEAD_TEST_MATRIX") == "" {
+		if i > 0 && (l.name == lines[0].name || os.Getenv("BULKHEAD_GUEST") != "") || l.matrix && os.Getenv("BULKHEAD_TEST_MATRIX") == "" {
 			continue
 		}
 		chosen = append(chosen, l)
@@ -120,6 +120,9 @@ func cachedBuild(t testing.TB, name string, make func(dir string) error) string 
 // kubernetesProgram is a program of the module in integration/kubernetes.
 func kubernetesProgram(t testing.TB, name string) string {
 	t.Helper()
+	if program := guestProgram(name); program != "" {
+		return program
+	}
 	sum := sha256.New()
 	files, _ := filepath.Glob("kubernetes/" + name + "/*.go")
 	for _, f := range append(files, "kubernetes/go.mod", "kubernetes/go.sum") {

@@ -46,7 +46,7 @@ func containerdOf(t testing.TB, line containerdLine) *containerd {
 
 func startContainerd(t testing.TB, line containerdLine) *containerd {
 	t.Helper()
-	requireProgram(t, "nsenter", "ip", "/usr/lib/cni/bridge", "/usr/lib/cni/host-local", "/usr/lib/cni/loopback")
+	requireProgram(t, "nsenter", "ip", cniPlugins()+"/bridge", cniPlugins()+"/host-local", cniPlugins()+"/loopback")
 	d := &containerd{daemon: newDaemonDir(t), line: line, programs: line.programs(t)}
 	d.writeConfig(t)
 	d.start(t, d.setup(), "containerd", "--config", d.dir+"/config.toml")
@@ -71,7 +71,8 @@ func startContainerd(t testing.TB, line containerdLine) *containerd {
 }
 
 // setup makes containerd's mount namespace look like a host with Kubernetes and nothing else: a /run of its own, for shims
-// keep their sockets in /run/containerd whatever the configuration says, with the host's leases in it; kubelet's own
+// keep their sockets in /run/containerd whatever the configuration says, with the host's leases in it and systemd's sockets, which
+// the systemd cgroup driver talks to; kubelet's own
 // directory; a site's profile.
 func (d *containerd) setup() string {
 	path := ""
@@ -81,12 +82,23 @@ func (d *containerd) setup() string {
 	return path + `
 mkdir -p leases etc work kubelet /run/bulkhead
 mount --bind /run/bulkhead leases
+keep=
+for d in dbus systemd; do
+	if [ -d "/run/$d" ]; then mkdir "host-$d"; mount --rbind "/run/$d" "host-$d"; keep="$keep $d"; fi
+done
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/bulkhead /run/netns
 mount --move leases /run/bulkhead
+for d in $keep; do mkdir "/run/$d"; mount --move "host-$d" "/run/$d"; done
 mount -t overlay -o "lowerdir=/etc,upperdir=etc,workdir=work" overlay /etc
 mkdir -p /etc/bulkhead/profiles.d
 install -m 600 site.json /etc/bulkhead/profiles.d/site.json`
+}
+
+// systemdCgroups tells whether systemd makes the cgroups here, as kubelet has it where systemd runs the machine.
+func systemdCgroups() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
 }
 
 // podNetwork is a bridge without a way out, which is all that pods need of each other here.
@@ -126,9 +138,9 @@ func (d *containerd) writeConfig(t testing.TB) {
 		t.Fatal(err)
 	}
 	site := fmt.Sprintf("[plugins.'%s'.containerd.runtimes.bulkhead-site]\nruntime_type = 'io.containerd.runc.v2'\n"+
-		"options = {BinaryName = '/usr/local/bin/bulkhead-site'}\n", section)
-	here := strings.NewReplacer("/usr/local/bin/", d.dir+"/bin/", "SystemdCgroup = true", "SystemdCgroup = false")
-	text := strings.NewReplacer("DIR", d.dir, "RESTRICT", fmt.Sprint(!mayLowerOOMScore(t))).Replace(config)
+		"options = {BinaryName = '/usr/local/bin/bulkhead-site', SystemdCgroup = true}\n", section)
+	here := strings.NewReplacer("/usr/local/bin/", d.dir+"/bin/", "SystemdCgroup = true", fmt.Sprint("SystemdCgroup = ", systemdCgroups()))
+	text := strings.NewReplacer("DIR", d.dir, "SYSTEMD", fmt.Sprint(systemdCgroups()), "PLUGINS", cniPlugins(), "RESTRICT", fmt.Sprint(!mayLowerOOMScore(t))).Replace(config)
 	if config == configVersion3 { // merges what it imports
 		write("conf.d/bulkhead.toml", here.Replace(string(shipped)))
 	} else {
@@ -161,10 +173,11 @@ restrict_oom_score_adj = RESTRICT
 enable_unprivileged_ports = true
 enable_unprivileged_icmp = true
 [plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
+bin_dir = "PLUGINS"
 conf_dir = "DIR/cni"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+options = {SystemdCgroup = SYSTEMD}
 `
 
 const configVersion3 = `version = 3
@@ -181,8 +194,11 @@ sandbox = "docker.io/library/pause:1"
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = RESTRICT
 [plugins."io.containerd.cri.v1.runtime".cni]
-bin_dirs = ["/usr/lib/cni"]
+bin_dirs = ["PLUGINS"]
 conf_dir = "DIR/cni"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+options = {SystemdCgroup = SYSTEMD}
 `
 
 // ctr is containerd's client, in the daemon's namespaces, for it makes the bundle's mounts and pipes itself.
@@ -203,6 +219,9 @@ func (d *containerd) inside(command ...string) *exec.Cmd {
 // as the user that Kubernetes' own image has. Beside it is a ping that any user can run, which busybox's is not.
 func pauseArchive(t testing.TB) string {
 	t.Helper()
+	if archive := guestProgram("pause.tar"); archive != "" {
+		return archive
+	}
 	requireProgram(t, "gcc")
 	dir := t.TempDir()
 	for name, program := range map[string]string{"pause": pauseProgram, "ping": pingProgram} {

@@ -9,7 +9,12 @@ import (
 
 // run is `ctr run` of busybox with a runtime.
 func (d *containerd) run(path, id string, options []string, command ...string) *exec.Cmd {
-	args := []string{"run", "--runtime", "io.containerd.runc.v2", "--runc-binary", path, "--cgroup", d.cgroup + "/" + id}
+	args := []string{"run", "--runtime", "io.containerd.runc.v2", "--runc-binary", path}
+	if systemdCgroups() {
+		args = append(args, "--runc-systemd-cgroup", "--cgroup", "bhctr.slice:bh:"+id)
+	} else {
+		args = append(args, "--cgroup", d.cgroup+"/"+id)
+	}
 	args = append(append(args, options...), "docker.io/library/busybox:1", id)
 	return d.ctr(append(args, command...)...)
 }

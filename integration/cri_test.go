@@ -112,13 +112,18 @@ func set(path string, value any) edit {
 // podConfig is what kubelet sends for a pod of the test.
 func (c *cri) podConfig(t testing.TB, edits ...edit) object {
 	name := strings.ToLower(strings.NewReplacer("/", "-", " ", "-", ":", "").Replace(t.Name()))
-	name = fmt.Sprintf("%s-%d", name[max(0, len(name)-40):], podNumber.Add(1))
+	number := podNumber.Add(1)
+	name = fmt.Sprintf("%s-%d", name[max(0, len(name)-40):], number)
+	parent := c.cgroup + "/" + name
+	if systemdCgroups() {
+		parent = fmt.Sprintf("/bhpod%d.slice", number)
+	}
 	config := object{
 		"metadata":     object{"name": name, "uid": "uid-" + name, "namespace": "tests"},
 		"hostname":     "pod",
 		"logDirectory": filepath.Join(c.dir, "logs", name),
 		"linux": object{
-			"cgroupParent": c.cgroup + "/" + name,
+			"cgroupParent": parent,
 			"securityContext": object{
 				"namespaceOptions": object{"network": "POD", "pid": "CONTAINER", "ipc": "POD"},
 				"seccomp":          object{"profileType": "RuntimeDefault"},

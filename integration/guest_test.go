@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,12 +35,12 @@ var (
 		{name: "sid-docker-2", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "sid-docker-runc-1", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "sid-docker-runc-2", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
-		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestDockerCopyLife)$"},
+		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI|TestDockerCopyLife)$"},
 		{name: "bookworm-docker-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
 		{name: "bookworm-docker-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "bookworm-docker-runc-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "bookworm-docker-runc-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
-		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd)$"},
+		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI)$"},
 	}
 )
 
@@ -130,6 +131,9 @@ func (w *guestWork) disk(t *testing.T) string {
 	files := map[string]string{"run": script, "env": env, "bulkhead": bin, "bulkheadctl": filepath.Join(filepath.Dir(bin), "bulkheadctl"),
 		"bulkhead-view":    filepath.Join(filepath.Dir(bin), "bulkhead-view"),
 		"integration.test": self, "integration/testdata": "testdata", "profiles/data": filepath.Join("..", "profiles", "data")}
+	if strings.Contains(w.run, "TestContainerd") || strings.Contains(w.run, "TestCRI") {
+		maps.Copy(files, guestPrograms(t))
+	}
 	for _, name := range w.images {
 		files["images/"+name+".tar"] = imageTar(t, name)
 	}

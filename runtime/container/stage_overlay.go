@@ -51,7 +51,7 @@ func (c *creation) shiftSource(whole string, f *os.File, src bundle.Source, ns *
 		}
 		return shifted.Mount, nil
 	}
-	defer shifted.Close()
+	defer func() { _ = shifted.Close() }()
 	return cloneBelow(shifted.Mount, whole, f, src.FSPath)
 }
 
