@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -43,6 +44,8 @@ func TestPodman(t *testing.T) {
 // A podman is podman with a storage of its own.
 type podman struct {
 	dir, rootfs, runtime, cgroup string
+	// inside is a command where podman runs; nil: here.
+	inside func(args ...string) *exec.Cmd
 }
 
 func newPodman(t testing.TB, name string) *podman {
@@ -73,10 +76,7 @@ func (p *podman) run(options ...string) []string {
 
 func (p *podman) try(t testing.TB, args ...string) result {
 	t.Helper()
-	global := []string{"--root", p.dir + "/root", "--runroot", p.dir + "/run", "--tmpdir", p.dir + "/tmp", "--runtime", p.runtime,
-		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "--storage-driver", "overlay"}
-	cmd := exec.Command("podman", append(global, args...)...)
-	return run(t, cmd)
+	return run(t, p.command(p.global(args...)...))
 }
 
 func (p *podman) do(t testing.TB, args ...string) string {
@@ -86,4 +86,22 @@ func (p *podman) do(t testing.TB, args ...string) string {
 		t.Fatalf("run %s", fmt.Sprint(r))
 	}
 	return strings.TrimRight(r.stdout, "\n")
+}
+
+func (p *podman) command(args ...string) *exec.Cmd {
+	var cmd *exec.Cmd
+	if p.inside != nil {
+		cmd = p.inside(args...)
+	} else {
+		cmd = exec.Command(args[0], args[1:]...)
+	}
+	// podman 5 warns of cgroup v1 on standard error.
+	cmd.Env = append(os.Environ(), "PODMAN_IGNORE_CGROUPSV1_WARNING=1")
+	return cmd
+}
+
+// global is a command line of podman's, with where this one keeps its things.
+func (p *podman) global(args ...string) []string {
+	return append([]string{"podman", "--root", p.dir + "/root", "--runroot", p.dir + "/run", "--tmpdir", p.dir + "/tmp", "--runtime", p.runtime,
+		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "--storage-driver", "overlay"}, args...)
 }

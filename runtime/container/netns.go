@@ -12,6 +12,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
 
 // A network namespace that the engine made (a pod's, podman's) belongs to the host's user namespace. From inside the
@@ -125,6 +127,7 @@ func (c *creation) stageSysfs(place string, i int, m *specs.Mount) error {
 // setEngineParameters writes the kernel parameters of the hardened spec that belong to namespaces that the engine made, and takes
 // them from what libcontainer gets. /proc/sys shows the namespaces of the thread that opens it.
 func (c *creation) setEngineParameters(linux *specs.Linux) error {
+	c.openLowPorts(linux)
 	for _, kind := range []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace} {
 		ns := c.engineNamespace(kind)
 		if ns == nil || !slices.ContainsFunc(slices.Collect(maps.Keys(linux.Sysctl)), func(name string) bool { return parameterOf(name) == kind }) {
@@ -153,6 +156,32 @@ func (c *creation) setEngineParameters(linux *specs.Linux) error {
 		linux.Sysctl = rest
 	}
 	return nil
+}
+
+const lowPorts = "net.ipv4.ip_unprivileged_port_start"
+
+// openLowPorts lets the container listen on ports below 1024 in a network namespace that the engine made, when its hardened spec has
+// the capability for that: there the capability does not count, because the namespace belongs to the host's user namespace
+// (capabilities(7)). Docker and containerd's CRI ask for the parameter themselves, podman does not. A value that was asked for
+// stays, and so does what the first container of a pod was given.
+func (c *creation) openLowPorts(linux *specs.Linux) {
+	caps := c.hardened.Process.Capabilities
+	if c.engineNamespace(specs.NetworkNamespace) == nil || c.joined != nil || caps == nil || !slices.Contains(caps.Bounding, "CAP_NET_BIND_SERVICE") {
+		return
+	}
+	if _, asked := linux.Sysctl[lowPorts]; asked {
+		return
+	}
+	parameters := maps.Clone(linux.Sysctl)
+	if parameters == nil {
+		parameters = map[string]string{}
+	}
+	parameters[lowPorts] = "0"
+	linux.Sysctl = parameters
+	c.rec.Changes = append(c.rec.Changes, harden.Change{
+		Rule: "sysctl", Field: fmt.Sprintf("linux.sysctl[%q]", lowPorts), From: "absent", To: "0",
+		Why: "the engine's network namespace belongs to the host's user namespace, where the container's CAP_NET_BIND_SERVICE does not count",
+	})
 }
 
 // parameterOf is the kind of namespace, network or ipc, that a kernel parameter belongs to: network_namespaces(7),
