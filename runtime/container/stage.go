@@ -151,9 +151,19 @@ func rootAttrs(p *specs.Process) uint64 {
 	return attrs
 }
 
-// judgeLayers judges the layers of an overlay root by the open files that are used: its own place says nothing of what it
-// shows, and an overlay of the host's directories would be those directories.
+// judgeLayers is judgeOverlay for the root: a refusal goes to the log.
 func (c *creation) judgeLayers(lower []*os.File, upper *os.File) error {
+	err := c.judgeOverlay(lower, upper)
+	var refused *harden.Refusal
+	if errors.As(err, &refused) {
+		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
+	}
+	return err
+}
+
+// judgeOverlay judges the layers of an overlay by the open files that are used: its own place says nothing of what it
+// shows, and an overlay of the host's directories would be those directories.
+func (c *creation) judgeOverlay(lower []*os.File, upper *os.File) error {
 	files := lower
 	if upper != nil {
 		files = append(slices.Clone(lower), upper)
@@ -167,11 +177,7 @@ func (c *creation) judgeLayers(lower []*os.File, upper *os.File) error {
 		layers[i] = bundle.Layer{Source: source, Writable: i == len(lower)}
 	}
 	c.policy.Facts.Layers, c.policy.Facts.Protected = layers, c.resolved.Facts.Protected
-	err = harden.JudgeLayers(c.hardened, c.policy)
-	if err != nil {
-		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
-	}
-	return err
+	return harden.JudgeLayers(c.hardened, c.policy)
 }
 
 // keepWorkDir remembers the work directory. One that is there already was left by a crash, or belongs to a running

@@ -19,7 +19,8 @@ import (
 
 // cloneOverlay shows a bind of an overlay or of a directory in one through the range, as BuildKit binds a stage or a cache into a
 // step: by a second overlay of its layers, which are judged like a root's. Without a mount and an error the source is something else.
-// A read-only one that cannot be shown so is left to [cloneSource], which mounts it as it is.
+// A read-only one that cannot be shown so, as on a host whose own root is an overlay, is left to [cloneSource], which mounts it as it is:
+// the rule mounts has judged the directory itself.
 func (c *creation) cloneOverlay(place string, i int, f *os.File, src bundle.Source, m *specs.Mount, ns *os.File) (*os.File, error) {
 	if ns == nil || src.FSType != "overlay" || src.Kind != "dir" || len(src.Submounts) > 0 {
 		return nil, nil //nolint:nilnil // see above
@@ -27,11 +28,17 @@ func (c *creation) cloneOverlay(place string, i int, f *os.File, src bundle.Sour
 	ofRoot := c.policy.Facts.Layers
 	defer func() { c.policy.Facts.Layers = ofRoot }()
 	mnt, err := c.shiftSource(filepath.Join(place, "overlay-"+strconv.Itoa(i)), f, src, ns)
-	var refused *harden.Refusal
-	if err != nil && !errors.As(err, &refused) && mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0 {
+	if err == nil {
+		return mnt, nil
+	}
+	if mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
-	return mnt, err
+	var refused *harden.Refusal
+	if errors.As(err, &refused) {
+		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
+	}
+	return nil, fmt.Errorf("show %q through the range: it lies in an overlay: %w", src.Real, err)
 }
 
 // shiftSource is the detached mount of the second overlay, or of the directory in it that f is in the first.
@@ -44,7 +51,7 @@ func (c *creation) shiftSource(whole string, f *os.File, src bundle.Source, ns *
 		}
 		defer root.Close()
 	}
-	shifted, err := userns.ShiftRoot(root, c.rec.Range, ns, c.keepWorkDir, c.judgeLayers)
+	shifted, err := userns.ShiftRoot(root, c.rec.Range, ns, c.keepWorkDir, c.judgeOverlay)
 	if err != nil || root == f {
 		if err != nil {
 			return nil, err
@@ -65,7 +72,7 @@ func overlayRoot(src bundle.Source) (*os.File, error) {
 		return nil, fmt.Errorf("read mount table: %w", err)
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("show %q through the range: the root of its overlay is mounted nowhere", src.Real)
+		return nil, errors.New("its root is mounted nowhere")
 	}
 	fd, err := unix.Open(found[0].Mountpoint, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
