@@ -27,6 +27,7 @@ var podmanScenarios = []podmanScenario{
 	{"network/bridge", false, podmanBridge},
 	{"network/names", false, podmanNames},
 	{"network/of-a-container", false, podmanShared},
+	{"network/joined-stays", true, podmanJoinedStays},
 	{"pod/shares-namespaces", false, podmanPod},
 	{"pod/hardened", true, podmanPodHardened},
 	{"userns/mappings", false, podmanMappings},
@@ -191,6 +192,16 @@ func podmanShared(t *testing.T, p *podman) {
 	equal(t, "page at localhost", p.do(t, "exec", "second", "sh", "-c", "n=0; until wget -q -O - http://127.0.0.1/ || [ $n = 50 ]; do n=$((n+1)); sleep 0.2; done"), "served")
 	equal(t, "network namespace", p.namespace(t, "second", "net"), p.namespace(t, "first", "net"))
 	p.do(t, "rm", "-f", "-t", "0", "second")
+}
+
+// podmanJoinedStays: whoever joins a container's network does not open the low ports that it had closed.
+func podmanJoinedStays(t *testing.T, p *podman) {
+	const start = "net.ipv4.ip_unprivileged_port_start"
+	p.do(t, p.args("-d", "--name", "closed", "--sysctl", start+"=1024", "box", "sleep", "1000")...)
+	t.Cleanup(func() { p.do(t, "rm", "-f", "-t", "0", "closed") })
+	p.do(t, p.args("-d", "--name", "joins", "--network", "container:closed", "box", "sleep", "1000")...)
+	t.Cleanup(func() { p.do(t, "rm", "-f", "-t", "0", "joins") })
+	equal(t, "first port of the joined network", p.do(t, "exec", "closed", "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"), "1024")
 }
 
 func podmanPod(t *testing.T, p *podman) {

@@ -127,7 +127,9 @@ func (c *creation) stageSysfs(place string, i int, m *specs.Mount) error {
 // setEngineParameters writes the kernel parameters of the hardened spec that belong to namespaces that the engine made, and takes
 // them from what libcontainer gets. /proc/sys shows the namespaces of the thread that opens it.
 func (c *creation) setEngineParameters(linux *specs.Linux) error {
-	c.openLowPorts(linux)
+	if err := c.openLowPorts(linux); err != nil {
+		return err
+	}
 	for _, kind := range []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace} {
 		ns := c.engineNamespace(kind)
 		if ns == nil || !slices.ContainsFunc(slices.Collect(maps.Keys(linux.Sysctl)), func(name string) bool { return parameterOf(name) == kind }) {
@@ -163,14 +165,26 @@ const lowPorts = "net.ipv4.ip_unprivileged_port_start"
 // openLowPorts lets the container listen on ports below 1024 in a network namespace that the engine made, when its hardened spec has
 // the capability for that: there the capability does not count, because the namespace belongs to the host's user namespace
 // (capabilities(7)). Docker and containerd's CRI ask for the parameter themselves, podman does not. A value that was asked for
-// stays, and so does what the first container of a pod was given.
-func (c *creation) openLowPorts(linux *specs.Linux) {
+// stays, and so does the network of another running container: who joins it has no say there.
+func (c *creation) openLowPorts(linux *specs.Linux) error {
 	caps := c.hardened.Process.Capabilities
-	if c.engineNamespace(specs.NetworkNamespace) == nil || c.joined != nil || caps == nil || !slices.Contains(caps.Bounding, "CAP_NET_BIND_SERVICE") {
-		return
+	network := c.engineNamespace(specs.NetworkNamespace)
+	if network == nil || c.joined != nil || caps == nil || !slices.Contains(caps.Bounding, "CAP_NET_BIND_SERVICE") {
+		return nil
 	}
 	if _, asked := linux.Sysctl[lowPorts]; asked {
-		return
+		return nil
+	}
+	own, err := network.Stat()
+	if err != nil {
+		return fmt.Errorf("look at the network namespace of %q: %w", c.o.ID, err)
+	}
+	other, err := c.runningWith(func(h *Holding) bool {
+		theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/net", h.InitPID))
+		return h.ID != c.o.ID && (err != nil || os.SameFile(own, theirs)) // what cannot be told apart is left alone
+	})
+	if err != nil || other != nil {
+		return err
 	}
 	parameters := maps.Clone(linux.Sysctl)
 	if parameters == nil {
@@ -182,6 +196,7 @@ func (c *creation) openLowPorts(linux *specs.Linux) {
 		Rule: "sysctl", Field: fmt.Sprintf("linux.sysctl[%q]", lowPorts), From: "absent", To: "0",
 		Why: "the engine's network namespace belongs to the host's user namespace, where the container's CAP_NET_BIND_SERVICE does not count",
 	})
+	return nil
 }
 
 // parameterOf is the kind of namespace, network or ipc, that a kernel parameter belongs to: network_namespaces(7),
