@@ -16,6 +16,9 @@ int bulkhead_host_mounts = -1;
 // A descriptor of the mount namespace that the caller is in, for the recorder of a recording runtime; else -1.
 int bulkhead_callers_mounts = -1;
 
+// In grace.go.
+void bulkhead_skip_grace_period(void);
+
 // Whether the command line may ask for a recording: by the program's name or an option.
 static int records(const char *args, const char *end) {
 	const char *base = strrchr(args, '/');
@@ -43,15 +46,19 @@ __attribute__((constructor)) static void own_mounts(void) {
 	char *first = args + strlen(args) + 1;
 	if (first < args + n && !strcmp(first, "init"))
 		return; // the container's own first process
+	int creates = 0, execs = 0;
 	for (char *a = first; a < args + n; a += strlen(a) + 1) {
-		if (!strcmp(a, "create") || !strcmp(a, "run")) {
-			if (records(args, args + n))
-				bulkhead_callers_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-			bulkhead_host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-			bulkhead_own_mounts = unshare(CLONE_NEWNS) ? -errno : 1;
-			return;
-		}
+		creates |= !strcmp(a, "create") || !strcmp(a, "run");
+		execs |= !strcmp(a, "exec");
 	}
+	if (creates) {
+		if (records(args, args + n))
+			bulkhead_callers_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		bulkhead_host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		bulkhead_own_mounts = unshare(CLONE_NEWNS) ? -errno : 1;
+	}
+	if (creates || execs)
+		bulkhead_skip_grace_period();
 }
 */
 import "C"

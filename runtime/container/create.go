@@ -62,6 +62,7 @@ type creation struct {
 	container *libcontainer.Container
 	process   *libcontainer.Process
 	console   *console
+	signals   chan os.Signal
 }
 
 // Create makes the container and leaves its first process waiting for [Runtime.Start]. When it returns without an
@@ -69,7 +70,7 @@ type creation struct {
 // says. On an error nothing of the container is left.
 func (r *Runtime) Create(o CreateOptions) error {
 	o.Detach = true
-	c, err := r.create(o)
+	c, err := r.create(o, nil)
 	if err != nil {
 		return err
 	}
@@ -77,14 +78,13 @@ func (r *Runtime) Create(o CreateOptions) error {
 	return c.writePidFile()
 }
 
-// create runs all steps but the last, the pid file.
-func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
-	skipGracePeriod()
-	warmEncoders()
-	c := &creation{Runtime: r, o: o}
+// create runs all steps but the last, the pid file. signals is where a foreground run listens, else nil.
+func (r *Runtime) create(o CreateOptions, signals chan os.Signal) (_ *creation, err error) {
+	c := &creation{Runtime: r, o: o, signals: signals}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
+	warmEncoders()
 	if err := c.reserve(); err != nil {
 		return nil, err
 	}

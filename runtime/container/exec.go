@@ -39,7 +39,6 @@ type ExecOptions struct {
 // whatever create took away would otherwise come back. The kernel is read back right after the start, and a process that
 // has more than the hardened spec gives is killed. Status is as [Runtime.Run]'s.
 func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
-	skipGracePeriod()
 	if o.PidFile != "" {
 		if o.PidFile, err = filepath.Abs(o.PidFile); err != nil {
 			return -1, fmt.Errorf("resolve pid file: %w", err)
@@ -58,6 +57,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	}
 	r.keepView(&rec.Holding)
 	signals := catchSignals(CreateOptions{Detach: o.Detach})
+	catchOthers(signals)
 	p, con, err := r.startExec(rec, c, hardened, o)
 	if err != nil {
 		return -1, err

@@ -23,7 +23,7 @@ const signalBuffer = 256
 // or 128 and the signal that ended it. The container is deleted afterwards unless o.Keep says otherwise.
 func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 	signals := catchSignals(o)
-	c, err := r.create(o)
+	c, err := r.create(o, signals)
 	if err != nil {
 		return -1, err
 	}
@@ -81,7 +81,12 @@ func (c *creation) end() error {
 	return c.destroy(c.dir, &c.rec.Holding, c.container)
 }
 
-// catchSignals begins to listen before the process exists, so that neither its end nor a signal for it is missed.
+// atOnce are the signals that people, engines and the kernel send to end a program that they have just started, or that say that it
+// has ended.
+var atOnce = [...]os.Signal{unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
+
+// catchSignals begins to listen before the process exists, so that neither its end nor a signal for it is missed. The signals that
+// are not in atOnce are left to catchOthers.
 func catchSignals(o CreateOptions) chan os.Signal {
 	if o.Detach {
 		return nil
@@ -92,8 +97,16 @@ func catchSignals(o CreateOptions) chan os.Signal {
 		}
 	}
 	signals := make(chan os.Signal, signalBuffer)
-	signal.Notify(signals)
+	signal.Notify(signals, atOnce[:]...)
 	return signals
+}
+
+// catchOthers goes on listening for all other signals, beside the start of the process. The Go runtime takes two switches between
+// threads for each of them, together longer than the rules take to judge a container.
+func catchOthers(signals chan os.Signal) {
+	if signals != nil {
+		go signal.Notify(signals)
+	}
 }
 
 // wait forwards signals to the process and returns its status once it has ended and its output is written.
