@@ -16,10 +16,14 @@ import (
 // the paths of unknown properties.
 func decode(data []byte, v any) ([]string, error) {
 	w := walker{data: data}
-	walkErr := w.document(reflect.TypeOf(v).Elem())
+	walkErr := w.document(reflect.ValueOf(v).Elem())
 	if walkErr != nil && !errors.Is(walkErr, errSyntax) {
 		return nil, walkErr
 	}
+	if walkErr == nil && !w.unset && json.Valid(data) {
+		return w.notes, nil
+	}
+	reflect.ValueOf(v).Elem().SetZero()
 	if err := json.Unmarshal(data, v); err != nil {
 		return nil, decodeCause(err)
 	}

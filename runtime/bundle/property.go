@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,21 +16,22 @@ func (w *walker) properties(t reflect.Type) []property {
 	if w.known == nil {
 		w.known = map[reflect.Type][]property{}
 	}
-	known := fieldsOf(t)
+	known := fieldsOf(t, nil)
 	w.known[t] = known
 	return known
 }
 
-func fieldsOf(t reflect.Type) []property {
+// fieldsOf lists the fields of a struct that is at this index of another one.
+func fieldsOf(t reflect.Type, at []int) []property {
 	known := make([]property, 0, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":
-			known = append(known, fieldsOf(f.Type)...)
+			known = append(known, fieldsOf(f.Type, append(slices.Clip(at), i))...)
 		case name != "" && name != "-":
-			known = append(known, property{name: name, typ: f.Type})
+			known = append(known, property{name: name, index: append(slices.Clip(at), i)})
 		}
 	}
 	return known

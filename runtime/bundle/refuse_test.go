@@ -2,9 +2,11 @@ package bundle
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -74,7 +76,8 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// FuzzLoad: no input panics; what loads loads again from its own JSON; without a note a strict reader sees the same.
+// FuzzLoad: no input panics; what loads is what encoding/json reads, and loads again from its own JSON; without a note a strict reader
+// sees the same.
 func FuzzLoad(f *testing.F) {
 	files, err := filepath.Glob("testdata/specs/*.json")
 	if err != nil {
@@ -87,7 +90,11 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	for _, seed := range []string{small, with("root", "Root"), `{"a":[{"b":"\\"}]}`, `{"root":{"path":"\ud800"}}`, "{\"\xff\":1}", `{"linux":{"resources":null}}`} {
+	for _, seed := range []string{small, with("root", "Root"), `{"a":[{"b":"\\"}]}`, `{"root":{"path":"\ud800"}}`, "{\"\xff\":1}", `{"linux":{"resources":null}}`,
+		with(`"root"`, `"hostname":"\ud83d\ude00 \xff\u0041","annotations":{"a":"\n","\u00e9":null},"mounts":[],"hooks":null,"root"`),
+		with(`"root"`, `"linux":{"resources":{"memory":{"limit":-1,"swap":null},"pids":{"limit":1e3},"cpu":{"shares":18446744073709551615}}},"root"`),
+		with(`"root"`, `"windows":{"credentialSpec":{"a":[1]}},"root"`), with("rootfs", "root\tfs"), with(`"uid":0`, `"uid":-0`), with(`["sh"]`, `["sh",]`), with(`"cwd"`, `"terminal":tru,"cwd"`),
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -97,6 +104,10 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("error %q", err)
 			}
 			return
+		}
+		var usual specs.Spec
+		if err := json.Unmarshal(data, &usual); err != nil || !reflect.DeepEqual(*spec, usual) {
+			t.Errorf("reads as\n%s\nand in encoding/json as (%v)\n%s", show(spec), err, show(usual))
 		}
 		again, err := json.Marshal(spec)
 		if err != nil {
@@ -114,4 +125,47 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("no note, but %v", err)
 		}
 	})
+}
+
+func show(v any) string {
+	text, _ := json.Marshal(v)
+	return string(text)
+}
+
+// TestSpecIsPlain: the walker sets what it reads by the names in tags and the kinds of types, so no type of the runtime-spec may have
+// a reader of its own, an option of encoding/json that changes how a value is read, or an embedded pointer.
+func TestSpecIsPlain(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var visit func(typ reflect.Type, path string)
+	visit = func(typ reflect.Type, path string) {
+		for _, reader := range []reflect.Type{reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()} {
+			if reflect.PointerTo(typ).Implements(reader) {
+				t.Errorf("%s has a reader of its own, %v", path, reader)
+			}
+		}
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			visit(typ.Elem(), path)
+		case reflect.Map:
+			visit(typ.Key(), path+" key")
+			visit(typ.Elem(), path)
+		case reflect.Struct:
+			if seen[typ] {
+				return
+			}
+			seen[typ] = true
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if strings.Contains(options, "string") || f.Anonymous && f.Type.Kind() != reflect.Struct || f.Tag.Get("json") == "" && !f.Anonymous {
+					t.Errorf("%s.%s is read in another way", path, f.Name)
+				}
+				visit(f.Type, path+"."+f.Name)
+			}
+		}
+	}
+	visit(reflect.TypeFor[specs.Spec](), "spec")
+	if len(seen) < 50 {
+		t.Errorf("%d types of structs were seen, want all of the runtime-spec", len(seen))
+	}
 }

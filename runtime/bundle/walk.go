@@ -19,8 +19,9 @@ const (
 // errSyntax tells that the walker lost its way. encoding/json then says what is wrong.
 var errSyntax = errors.New("json is malformed")
 
-// A walker goes over JSON text beside a Go type. It finds what encoding/json is silent about: unknown properties,
-// properties that differ only in case, properties given twice, and NUL bytes. It does not judge syntax.
+// A walker goes over JSON text beside a Go value, and sets it. It finds what encoding/json is silent about: unknown properties,
+// properties that differ only in case, properties given twice, and NUL bytes. It does not judge syntax: what it sets is worth
+// something only where the text is valid JSON.
 type walker struct {
 	data     []byte
 	pos      int
@@ -28,42 +29,56 @@ type walker struct {
 	notes    []string
 	elements int
 	known    map[reflect.Type][]property
+	// unset tells that some value was left to encoding/json.
+	unset bool
 }
 
 // A property is a field of a struct by the name it has in JSON.
 type property struct {
-	name string
-	typ  reflect.Type
+	name  string
+	index []int
 }
 
-func (w *walker) document(t reflect.Type) error {
+func (w *walker) document(v reflect.Value) error {
 	if c := w.next(); c != 0 && c != '{' {
 		return errors.New("want one JSON object")
 	}
-	return w.value(t)
+	return w.value(v)
 }
 
-// value walks over one value that is read into a t. A nil t is an unknown property.
-func (w *walker) value(t reflect.Type) error {
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
+// value walks over one value and reads it into v. A v that is the zero Value is an unknown property's.
+func (w *walker) value(v reflect.Value) error {
 	c := w.next()
-	if t != nil {
-		switch {
-		case c == '{' && t.Kind() == reflect.Struct:
-			return w.object(w.properties(t))
-		case c == '{' && t.Kind() == reflect.Map:
-			return w.table(t.Elem())
-		case c == '[' && t.Kind() == reflect.Slice:
-			return w.array(t.Elem())
+	for v.IsValid() && v.Kind() == reflect.Pointer && c != 'n' {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
 		}
+		v = v.Elem()
 	}
-	return w.skip(t != nil)
+	if !v.IsValid() {
+		return w.skip(false)
+	}
+	switch {
+	case c == '{' && v.Kind() == reflect.Struct:
+		return w.object(v)
+	case c == '{' && v.Kind() == reflect.Map:
+		return w.table(v)
+	case c == '[' && v.Kind() == reflect.Slice:
+		return w.array(v)
+	}
+	start := w.pos
+	if err := w.skip(true); err != nil {
+		return err
+	}
+	if set(w.data[start:w.pos], v) != nil {
+		w.unset = true
+	}
+	return nil
 }
 
 // object walks over a struct.
-func (w *walker) object(known []property) error {
+func (w *walker) object(v reflect.Value) error {
+	known := w.properties(v.Type())
 	var seen uint64
 	var unknown map[string]bool
 	return w.members(func(key string) error {
@@ -82,18 +97,23 @@ func (w *walker) object(known []property) error {
 				unknown = map[string]bool{}
 			}
 			unknown[key] = true
-			return w.value(nil)
+			return w.value(reflect.Value{})
 		}
 		if seen&(1<<at) != 0 {
 			return w.twice()
 		}
 		seen |= 1 << at
-		return w.value(known[at].typ)
+		return w.value(v.FieldByIndex(known[at].index))
 	})
 }
 
 // table walks over a map, whose keys are data.
-func (w *walker) table(elem reflect.Type) error {
+func (w *walker) table(v reflect.Value) error {
+	if v.Type().Key().Kind() != reflect.String {
+		w.unset = true
+		return w.skip(true)
+	}
+	v.Set(reflect.MakeMap(v.Type()))
 	seen := map[string]bool{}
 	return w.members(func(key string) error {
 		if seen[key] {
@@ -106,12 +126,18 @@ func (w *walker) table(elem reflect.Type) error {
 		if err := w.count(); err != nil {
 			return err
 		}
-		return w.value(elem)
+		elem := reflect.New(v.Type().Elem()).Elem()
+		if err := w.value(elem); err != nil {
+			return err
+		}
+		v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), elem)
+		return nil
 	})
 }
 
-func (w *walker) array(elem reflect.Type) error {
+func (w *walker) array(v reflect.Value) error {
 	w.pos++
+	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
 	if w.next() == ']' {
 		w.pos++
 		return nil
@@ -122,7 +148,9 @@ func (w *walker) array(elem reflect.Type) error {
 		if err := w.count(); err != nil {
 			return err
 		}
-		if err := w.value(elem); err != nil {
+		v.Grow(1)
+		v.SetLen(i + 1)
+		if err := w.value(v.Index(i)); err != nil {
 			return err
 		}
 		w.path = w.path[:mark]

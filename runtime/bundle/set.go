@@ -1,0 +1,67 @@
+package bundle
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strconv"
+)
+
+// errUnset tells that a value was not set here: its type or its form is left to encoding/json, which also knows the words
+// for what is wrong with it.
+var errUnset = errors.New("the value is left to encoding/json")
+
+// set reads the value between two positions of valid JSON into v, as encoding/json would. The tables that encoding/json makes of
+// the types of the runtime-spec first cost each create more than reading a config.json does.
+func set(raw []byte, v reflect.Value) error {
+	if raw[0] == 'n' { // null
+		switch v.Kind() {
+		case reflect.Interface, reflect.Map, reflect.Pointer, reflect.Slice:
+			v.SetZero()
+		}
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		s, ok := textOf(raw)
+		if !ok {
+			return errUnset
+		}
+		v.SetString(s)
+	case reflect.Bool:
+		if raw[0] != 't' && raw[0] != 'f' {
+			return errUnset
+		}
+		v.SetBool(raw[0] == 't')
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		n, err := strconv.ParseInt(string(raw), 10, v.Type().Bits())
+		if err != nil {
+			return errUnset
+		}
+		v.SetInt(n)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n, err := strconv.ParseUint(string(raw), 10, v.Type().Bits())
+		if err != nil {
+			return errUnset
+		}
+		v.SetUint(n)
+	default:
+		return errUnset
+	}
+	return nil
+}
+
+// textOf is a JSON string's text. Escapes and what is not ASCII are encoding/json's.
+func textOf(raw []byte) (string, bool) {
+	if raw[0] != '"' {
+		return "", false
+	}
+	for _, c := range raw[1 : len(raw)-1] {
+		if c == '\\' || c >= 0x80 {
+			var s string
+			err := json.Unmarshal(raw, &s)
+			return s, err == nil
+		}
+	}
+	return string(raw[1 : len(raw)-1]), true
+}
