@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,9 +23,36 @@ type hierarchy struct {
 // A host is the root directory of the files that are read: "/", or a tree of a test.
 type host string
 
+// read reads a file of the kernel's without surrounding space. It makes the system calls itself: create reads some thirty, and
+// package os asks the kernel about each whether it can be waited for.
 func (h host) read(name string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(string(h), name))
-	return strings.TrimSpace(string(data)), err
+	name = filepath.Join(string(h), name)
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer func() { _ = unix.Close(fd) }()
+	text := make([]byte, 0, 1024)
+	for {
+		text = slices.Grow(text, 512)
+		n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, text[len(text):cap(text)]) })
+		if err != nil {
+			return "", &fs.PathError{Op: "read", Path: name, Err: err}
+		}
+		if n == 0 {
+			return strings.TrimSpace(string(text)), nil
+		}
+		text = text[:len(text)+n]
+	}
+}
+
+func ignoringEINTR(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR { //nolint:errorlint // a bare errno
+			return n, err
+		}
+	}
 }
 
 // exists counts an answer that cannot be had as yes: a read then tells the cause.

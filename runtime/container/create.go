@@ -51,8 +51,9 @@ type creation struct {
 	policy   harden.Policy
 	resolved *bundle.Resolved
 	joined   *os.File // the sibling's user namespace
-	// What runs beside the steps: the table of protected paths, the range's mapping, the record's second line.
+	// What runs beside the steps: the table of protected paths, the policy without facts, the range's mapping, the record's second line.
 	protected func() ([]bundle.ProtectedPath, error)
+	chosen    func() (harden.Policy, error)
 	mapping   func() (*os.File, error)
 	decision  func() ([]byte, error)
 	notify    *notifySocket
@@ -131,8 +132,8 @@ func (c *creation) load() (err error) {
 	if err := c.checkTerminal(); err != nil {
 		return err
 	}
-	c.policy, err = c.selectPolicy(c.asked, c.o.ID, usual)
-	return err
+	c.chosen = beside(func() (harden.Policy, error) { return c.selectPolicy(c.asked, c.o.ID, usual) })
+	return nil
 }
 
 // checkTerminal refuses combinations that would leave a terminal with nobody at its other end.
@@ -172,7 +173,7 @@ func (c *creation) reserve() (err error) {
 	pid := os.Getpid()
 	c.rec = &Record{Holding: Holding{
 		Version: recordVersion, ID: c.o.ID, Bundle: c.o.Bundle, Creating: true,
-		CreatorPID: pid, CreatorStart: startTime(pid), Profile: c.policy.Profile.Name,
+		CreatorPID: pid, CreatorStart: startTime(pid),
 		Leased: true, // soon: to give back what was never leased is no error
 	}}
 	if err := writeRecord(c.dir, c.rec); err != nil {
@@ -192,16 +193,22 @@ func (c *creation) resolve() (err error) {
 	return c.look()
 }
 
-// look resolves in the mount namespace that this thread is in.
+// look resolves in the mount namespace that this thread is in, and completes the policy.
 func (c *creation) look() error {
 	table, err := c.protected()
 	if err != nil {
 		return err
 	}
-	c.resolved, err = bundle.Resolve(c.asked, c.o.Bundle, bundle.Options{Protected: table, StateDir: c.Config.StateDir, Sibling: c.sibling})
-	if err != nil {
+	resolved, resolveErr := bundle.Resolve(c.asked, c.o.Bundle, bundle.Options{Protected: table, StateDir: c.Config.StateDir, Sibling: c.sibling})
+	c.resolved = resolved
+	// A profile that there is not is what to say first: nothing else counts then.
+	if c.policy, err = c.chosen(); err != nil {
 		return err
 	}
+	if resolveErr != nil {
+		return resolveErr
+	}
+	c.rec.Profile = c.policy.Profile.Name
 	c.policy.Facts = c.resolved.Facts
 	return nil
 }
