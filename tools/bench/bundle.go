@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // dockerSpec is the config.json that Docker 28.5 wrote for `docker run -m 256m --pids-limit 100 -v vol:/data`, with a CPU
@@ -26,6 +27,7 @@ var applets = []string{"sh", "true", "sleep"}
 // A place has the bundles, one root filesystem for all of them, and the runtimes' state.
 type place struct {
 	dir    string
+	state  string
 	cgroup string
 }
 
@@ -35,10 +37,30 @@ func newPlace() (*place, error) {
 		return nil, err
 	}
 	p := &place{dir: dir, cgroup: fmt.Sprintf("/bulkhead-bench-%d", os.Getpid())}
-	if err := p.fill(); err != nil {
+	if p.state, err = stateDir(); err == nil {
+		err = p.fill()
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.remove())
 	}
 	return p, nil
+}
+
+// stateDir makes a directory for the runtimes' state on a tmpfs, where engines keep it: /run is one on hosts that boot, and
+// /dev/shm nearly everywhere else. On a disk each small file that a runtime makes would be measured, too.
+func stateDir() (string, error) {
+	for _, dir := range []string{"/run", "/dev/shm"} {
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
+			continue
+		}
+		state, err := os.MkdirTemp(dir, "bulkhead-bench-")
+		if err != nil {
+			return "", err
+		}
+		return state, os.Chmod(state, 0o755) //nolint:gosec // containers reach their roots below it
+	}
+	return "", errors.New("make a directory for the runtimes' state: neither /run nor /dev/shm is a tmpfs")
 }
 
 // fill makes the root filesystem and the sources of the bind mounts.
@@ -146,6 +168,9 @@ func (p *place) remove() error {
 		if err := os.Remove(d); err != nil && !errors.Is(err, os.ErrNotExist) {
 			all = errors.Join(all, err)
 		}
+	}
+	if p.state != "" {
+		all = errors.Join(all, os.RemoveAll(p.state))
 	}
 	return errors.Join(all, os.RemoveAll(p.dir))
 }

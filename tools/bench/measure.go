@@ -86,6 +86,9 @@ func (b *benchmark) repeat(op operation, runs int, m *measurement) error {
 					return err
 				}
 			}
+			if !op.hot {
+				time.Sleep(calm)
+			}
 			b.rss = n >= warmUps+runs
 			took, err := op.do(b, c)
 			rss := b.rss
