@@ -6,32 +6,33 @@ package main
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 // Opens the cgroup.procs file of one cgroup of this process, where hosts have it mounted. Any tree will do: the lock is one for all.
 static int own_cgroup_procs(void) {
-	char line[4200], path[8400];
-	int fd = -1;
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	if (!f)
+	char text[4096], path[4200];
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
 		return -1;
-	while (fd < 0 && fgets(line, sizeof line, f)) {
+	text[n] = 0;
+	char *rest = text, *line;
+	while ((line = strsep(&rest, "\n")) && rest) { // whole lines only: what was cut off names another cgroup
 		// hierarchy-ID:controllers:path; no controllers are version 2.
 		char *controllers = strchr(line, ':');
 		char *dir = controllers ? strchr(++controllers, ':') : NULL;
-		if (!dir)
+		if (!dir || !strncmp(controllers, "name=", 5))
 			continue;
 		*dir++ = 0;
-		dir[strcspn(dir, "\n")] = 0;
-		if (!strncmp(controllers, "name=", 5))
-			continue;
-		snprintf(path, sizeof path, "/sys/fs/cgroup/%s%s/cgroup.procs", controllers, dir);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
+		strcpy(path, "/sys/fs/cgroup/");
+		strcat(strcat(strcat(path, controllers), dir), "/cgroup.procs");
+		if ((fd = open(path, O_WRONLY | O_CLOEXEC)) >= 0)
+			return fd;
 	}
-	fclose(f);
-	return fd;
+	return -1;
 }
 
 static void *move_to_same_cgroup(void *procs) {

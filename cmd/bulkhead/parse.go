@@ -96,7 +96,7 @@ func parse(flags []cli.Flag, args []string, anywhere bool) (*flag.FlagSet, error
 	for _, f := range flags {
 		g := &given{flag: f}
 		all = append(all, g)
-		for _, name := range f.Names() {
+		for _, name := range namesOf(f) {
 			in.Var(g, name, "")
 		}
 	}
@@ -108,10 +108,40 @@ func parse(flags []cli.Flag, args []string, anywhere bool) (*flag.FlagSet, error
 	out.SetOutput(io.Discard)
 	for _, g := range all {
 		if err := g.apply(out); err != nil {
-			return nil, fmt.Errorf("read --%s: %w", g.flag.Names()[0], err)
+			return nil, fmt.Errorf("read --%s: %w", namesOf(g.flag)[0], err)
 		}
 	}
 	return out, out.Parse(append([]string{"--"}, words...))
+}
+
+// define defines the flag in the set, under all of its names and with its default.
+func define(f cli.Flag, set *flag.FlagSet) error {
+	names := namesOf(f)
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		for _, name := range names {
+			set.Bool(name, f.Value, "")
+		}
+		return nil
+	case *cli.StringFlag:
+		for _, name := range names {
+			set.String(name, f.Value, "")
+		}
+		return nil
+	}
+	return f.Apply(set)
+}
+
+// namesOf is a flag's name and its aliases. cli's own Names, which Apply calls, runs a regular expression over each for spaces, of
+// which this program's have none.
+func namesOf(f cli.Flag) []string {
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.StringFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	}
+	return f.Names()
 }
 
 // parseWords gives the arguments that are no flags.
@@ -135,7 +165,7 @@ func parseWords(in *flag.FlagSet, args []string, anywhere bool) (words []string,
 func (g *given) apply(set *flag.FlagSet) error {
 	switch f := g.flag.(type) {
 	case *cli.StringSliceFlag:
-		for _, name := range f.Names() {
+		for _, name := range namesOf(f) {
 			set.Var(cli.NewStringSlice(g.values...), name, "")
 		}
 		return nil
@@ -148,16 +178,16 @@ func (g *given) apply(set *flag.FlagSet) error {
 			}
 			list = append(list, n)
 		}
-		for _, name := range f.Names() {
+		for _, name := range namesOf(f) {
 			set.Var(cli.NewInt64Slice(list...), name, "")
 		}
 		return nil
 	}
-	if err := g.flag.Apply(set); err != nil || len(g.values) == 0 {
+	if err := define(g.flag, set); err != nil || len(g.values) == 0 {
 		return err
 	}
 	last := g.values[len(g.values)-1]
-	for _, name := range g.flag.Names() {
+	for _, name := range namesOf(g.flag) {
 		if err := set.Set(name, last); err != nil {
 			return fmt.Errorf("%q: %w", last, err)
 		}

@@ -14,6 +14,7 @@ import (
 type locator struct {
 	*resolver
 	dirs map[string]*parentDir
+	stat unix.Statx_t // of the last find
 }
 
 // A parentDir is a directory whose path has no symbolic link; fd is -1 when it could not be opened, with err.
@@ -54,7 +55,7 @@ func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 	return found
 }
 
-// find locates what a clean absolute path leads to, symbolic links followed.
+// find locates what a clean absolute path leads to, symbolic links followed. What it gives of statx(2) is good until the next find.
 func (l *locator) find(name string) (location, *unix.Statx_t, error) {
 	dir := l.dir(path.Dir(name))
 	if errors.Is(dir.err, unix.ENOENT) || errors.Is(dir.err, unix.ENOTDIR) {
@@ -67,16 +68,16 @@ func (l *locator) find(name string) (location, *unix.Statx_t, error) {
 	if base == "/" {
 		base = "."
 	}
-	var st unix.Statx_t
+	st := &l.stat
 	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
-	if err := unix.Statx(dir.fd, base, flags, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {
+	if err := unix.Statx(dir.fd, base, flags, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, st); err != nil {
 		return location{}, nil, err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK || st.Mask&unix.STATX_MNT_ID == 0 {
 		return l.follow(name)
 	}
 	place, err := l.locate(name, int(st.Mnt_id))
-	return place, &st, err
+	return place, st, err
 }
 
 // follow opens a path and asks the kernel where it led.

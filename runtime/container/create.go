@@ -85,7 +85,7 @@ func (r *Runtime) create(o CreateOptions, signals chan os.Signal) (_ *creation, 
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	warmEncoders()
+	warmEncoder()
 	if err := c.reserve(); err != nil {
 		return nil, err
 	}

@@ -129,23 +129,29 @@ func (c *console) openPipes(p *libcontainer.Process, own owner) error {
 	if err != nil {
 		return fmt.Errorf("give standard streams to process.user: %w", err)
 	}
-	pipes, err := p.InitializeIO(uid, gid)
-	if err != nil {
-		return fmt.Errorf("open pipes: %w", err)
-	}
-	for _, end := range []any{p.Stdin, p.Stdout, p.Stderr} {
-		if f, ok := end.(io.Closer); ok {
-			c.afterStart = append(c.afterStart, f)
+	var reads, writes [3]*os.File
+	for i := range reads {
+		if reads[i], writes[i], err = os.Pipe(); err != nil {
+			return fmt.Errorf("open pipes: %w", err)
+		}
+		its, ours := reads[i], writes[i]
+		if i > 0 {
+			its, ours = ours, its
+		}
+		c.afterStart, c.streams = append(c.afterStart, its), append(c.streams, ours)
+		// Not by the descriptor's number: Fd would have a thread wait for each pipe.
+		if err := its.Chown(uid, gid); err != nil {
+			return fmt.Errorf("give standard stream %d to host ID %d: %w", i, uid, err)
 		}
 	}
-	c.streams = append(c.streams, pipes.Stdin, pipes.Stdout, pipes.Stderr)
+	p.Stdin, p.Stdout, p.Stderr = reads[0], writes[1], writes[2]
 	go func() {
 		// Not waited for: a read from the caller's input may never end.
-		_, _ = io.Copy(pipes.Stdin, os.Stdin)
-		_ = pipes.Stdin.Close()
+		_, _ = io.Copy(writes[0], os.Stdin)
+		_ = writes[0].Close()
 	}()
-	c.copyOut(os.Stdout, pipes.Stdout)
-	c.copyOut(os.Stderr, pipes.Stderr)
+	c.copyOut(os.Stdout, reads[1])
+	c.copyOut(os.Stderr, reads[2])
 	return nil
 }
 

@@ -99,7 +99,7 @@ func writeRecord(dir string, rec *Record) error {
 	var decision []byte
 	if rec.Spec != nil {
 		var err error
-		if decision, err = json.Marshal(&rec.Decision); err != nil {
+		if decision, err = encodeJSON(&rec.Decision); err != nil {
 			return fmt.Errorf("write record of %q: %w", rec.ID, err)
 		}
 	}
@@ -109,7 +109,11 @@ func writeRecord(dir string, rec *Record) error {
 // writeRecordLines is writeRecord with the second line encoded before; empty when nothing is decided yet.
 func writeRecordLines(dir string, h *Holding, decision []byte) error {
 	err := writeAtomic(filepath.Join(dir, recordFile), func(f *os.File) error {
-		if err := json.NewEncoder(f).Encode(h); err != nil {
+		first, err := encodeJSON(h)
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(append(first, '\n')); err != nil {
 			return err
 		}
 		if _, err := f.Write(decision); err != nil {

@@ -1,7 +1,6 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -65,6 +64,6 @@ func (c *creation) verifyLimits(pid int) error {
 	}
 	c.rec.Changes = append(c.rec.Changes, harden.Change{Rule: "limits", Field: "linux.resources", From: "asked", To: "not enforced", Note: true,
 		Why: fmt.Sprintf("rootless: this user may not write the cgroup (%v)", err)})
-	c.decision = beside(func() ([]byte, error) { return json.Marshal(&c.rec.Decision) })
+	c.decision = beside(func() ([]byte, error) { return encodeJSON(&c.rec.Decision) })
 	return nil
 }
