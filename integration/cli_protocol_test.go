@@ -122,7 +122,8 @@ var protocolCases = []cliCase{
 	}},
 	{"events", false, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)
-		b.running(t)
+		pid := b.running(t)
+		eventually(t, "the program", func() error { return execed(pid) }) // the runtime's threads count as well
 		var event struct {
 			Type, ID string
 			Data     struct {

@@ -60,7 +60,7 @@ const calm = 100 * time.Millisecond
 
 var operations = []operation{
 	{Name: "run /bin/true", do: runTrue},
-	{Name: "run /bin/true, one after the other", do: runTrue, hot: true},
+	{Name: "run /bin/true, back to back", do: runTrue, hot: true},
 	{Name: "create, start, delete", do: life},
 	{Name: "exec /bin/true", before: begin, do: execTrue, after: end, once: true},
 	{Name: "delete --force of a running one", before: begin, do: forceDelete},
