@@ -1,18 +1,18 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"github.com/opencontainers/runc/libcontainer/specconv"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/bulkhead-runtime/bulkhead/cgroups"
+	limits "github.com/bulkhead-runtime/bulkhead/cgroups"
 	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
-	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
 
 // PlaceForUser is the configuration for an unprivileged user's engine, where the host's state directory cannot be written:
@@ -34,37 +34,34 @@ func PlaceForUser(c profiles.Config) (profiles.Config, error) {
 	return c, nil
 }
 
-// mayWriteCgroup tells whether an unprivileged user's engine can make the container's cgroup: by the user's own systemd, or
-// because the nearest cgroup that there is was delegated to the user (cgroups(7), "Cgroups delegation"). libcontainer takes no
-// limits for a container that it cannot give a cgroup.
-func (c *creation) mayWriteCgroup() bool {
-	if c.SystemdCgroup {
-		_, err := os.Stat(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus"))
-		return err == nil || os.Getenv("DBUS_SESSION_BUS_ADDRESS") != ""
+// delegate finds out what an unprivileged user's engine can give of the limits. What it cannot is left out of what libcontainer
+// gets, and on record.
+func (c *creation) delegate(o *specconv.CreateOpts) error {
+	cgroup, err := specconv.CreateCgroupConfig(o, nil)
+	if err != nil {
+		return err
 	}
-	top := "/sys/fs/cgroup"
-	if _, err := os.Stat(top + "/cgroup.controllers"); err != nil {
-		top += "/memory" // version 1: one tree stands for all
+	if c.rec.Delegation, err = delegationOf(cgroup); err != nil {
+		return err
 	}
-	dir := filepath.Join(top, c.hardened.Linux.CgroupsPath)
-	for dir != top && unix.Access(dir, unix.F_OK) != nil {
-		dir = filepath.Dir(dir)
-	}
-	return unix.Access(dir, unix.W_OK|unix.X_OK) == nil && unix.Access(dir+"/cgroup.procs", unix.W_OK) == nil
+	c.rec.Changes = append(c.rec.Changes, c.rec.Delegation.notes(c.hardened.Linux.Resources)...)
+	linux := *c.launched.Linux
+	linux.Resources = c.rec.Delegation.enforced(linux.Resources)
+	c.launched.Linux = &linux
+	return nil
 }
 
-// verifyLimits reads the cgroup back. An unprivileged user's engine may have no cgroup to write, and libcontainer passes over
-// that: then the record says which limit does not hold, for explain to tell.
+// noCgroup takes the cgroup out of a configuration. The place that libcontainer then looks at is one of the container's own
+// name, which does not exist: without a name it would be the cgroup above the engine's, whose processes delete would end.
+func noCgroup(config *configs.Config, id string) {
+	config.Cgroups = &cgroups.Cgroup{Name: id, Rootless: true, Resources: &cgroups.Resources{}}
+}
+
+// verifyLimits reads the cgroup back. What could not be delegated is on record, so whatever differs is an error.
 func (c *creation) verifyLimits(pid int) error {
-	err := cgroups.Verify(pid, cgroups.Want(c.hardened.Linux.Resources))
-	if err == nil || len(c.policy.Facts.OwnUIDs) == 0 {
-		return err
-	}
-	if ignored, _ := rootlessCgroups(c.Rootless); !ignored {
-		return err
-	}
-	c.rec.Changes = append(c.rec.Changes, harden.Change{Rule: "limits", Field: "linux.resources", From: "asked", To: "not enforced", Note: true,
-		Why: fmt.Sprintf("rootless: this user may not write the cgroup (%v)", err)})
-	c.decision = beside(func() ([]byte, error) { return json.Marshal(&c.rec.Decision) })
-	return nil
+	return c.rec.verifyLimits(pid, c.hardened.Linux.Resources)
+}
+
+func (h *Holding) verifyLimits(pid int, r *specs.LinuxResources) error {
+	return limits.Verify(pid, limits.Want(h.Delegation.enforced(r)))
 }
