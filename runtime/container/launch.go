@@ -107,7 +107,9 @@ func (c *creation) joinNamespaces() {
 		}
 		n.Path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 		if n.Type == specs.UserNamespace {
-			// libcontainer reads the mapping from the namespace; verify compares it with the range.
+			// libcontainer reads the mapping from the namespace; verify compares it with the range. It takes whatever begins with
+			// /proc/PID for /proc/PID/ns/user, and would read this process's own mapping.
+			n.Path = fmt.Sprintf("/proc/./%d/fd/%d", os.Getpid(), f.Fd())
 			linux.UIDMappings, linux.GIDMappings = nil, nil
 		}
 	}

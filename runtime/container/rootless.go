@@ -89,10 +89,10 @@ func UserCgroup(user uint32) (string, Delegation, error) {
 	return filepath.Join(fs2.UnifiedMountpoint, manager), d, nil
 }
 
-// noCgroup takes the cgroup out of a configuration. The place that libcontainer then looks at is one of the container's own
-// name, which does not exist: without a name it would be the cgroup above the engine's, whose processes delete would end.
+// noCgroup takes the cgroup out of a configuration. The place that libcontainer then looks at is one of a name that nobody else
+// uses and that does not exist: without a name it would be the cgroup above the engine's, whose processes delete would end.
 func noCgroup(config *configs.Config, id string) {
-	config.Cgroups = &cgroups.Cgroup{Name: id, Rootless: true, Resources: &cgroups.Resources{}}
+	config.Cgroups = &cgroups.Cgroup{Name: "bulkhead-without-" + id, Rootless: true, Resources: &cgroups.Resources{}}
 }
 
 // verifyLimits reads the cgroup back. What could not be delegated is on record, so whatever differs is an error.
