@@ -11,45 +11,49 @@ import (
 )
 
 // A rootlessScenario is something that an unprivileged user does with an engine of the user's own. One that is hardened is about what
-// only bulkhead does. The essential ones run in `make test`, too.
+// only bulkhead does.
 type rootlessScenario struct {
-	name                string
-	hardened, essential bool
-	run                 func(*testing.T, *usersEngine)
+	name     string
+	hardened bool
+	run      func(*testing.T, *usersEngine)
 }
 
 var rootlessScenarios = []rootlessScenario{
-	{"confined", true, true, rootlessConfined},
-	{"limits/set", false, true, rootlessLimitsSet},
-	{"limits/hold", false, false, rootlessLimitsHold},
-	{"limits/cannot-widen", true, false, rootlessCannotWiden},
-	{"exec", false, false, rootlessExec},
-	{"volumes", false, false, rootlessVolumes},
-	{"copy", false, false, rootlessCopy},
-	{"port", false, false, rootlessPort},
-	{"pause", false, false, rootlessPause},
-	{"refused", true, true, rootlessRefused},
-	{"privileged", true, false, rootlessPrivileged},
-	{"leaves-nothing", true, true, rootlessLeavesNothing},
+	{"confined", true, rootlessConfined},
+	{"limits/set", false, rootlessLimitsSet},
+	{"limits/hold", false, rootlessLimitsHold},
+	{"limits/cannot-widen", true, rootlessCannotWiden},
+	{"exec", false, rootlessExec},
+	{"volumes", false, rootlessVolumes},
+	{"copy", false, rootlessCopy},
+	{"port", false, rootlessPort},
+	{"pause", false, rootlessPause},
+	{"refused", true, rootlessRefused},
+	{"privileged", true, rootlessPrivileged},
+	{"leaves-nothing", true, rootlessLeavesNothing},
 }
 
-func (e *usersEngine) scenarios(t *testing.T, essence bool) {
+func (e *usersEngine) scenarios(t *testing.T) {
 	for _, s := range rootlessScenarios {
-		if s.hardened && e.runtime != "bulkhead" || essence && !s.essential {
+		if s.hardened && e.runtime != "bulkhead" {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) { s.run(t, e) })
 	}
 }
 
-// TestRootlessEssence is what `make test` runs of TestRootlessPodman, without an image, which takes the emulated processor a
-// minute to unpack as the user.
+// TestRootlessEssence is what `make test` runs of TestRootlessPodman: the life of one container, without an image, which takes the
+// emulated processor a minute to unpack as the user.
 func TestRootlessEssence(t *testing.T) {
 	s := newSession(t)
 	e := s.podman(t, "bulkhead", "systemd")
 	must(t, run(t, e.command("podman", "unshare", "sh", "-c", "mkdir box && tar -xf "+s.image(t, "busybox")+" -C box --numeric-owner")))
 	e.root = []string{"--rootfs", s.home + "/box"}
-	e.scenarios(t, true)
+	pid := e.start(t, "c", []string{"--memory", "64m", "--memory-swap", "64m", "--pids-limit", "50"}, "sleep", "1000")
+	e.checkConfined(t, "c", pid)
+	e.checkLimits(t, "c", pid)
+	refused(t, e.box(t, []string{"-v=/:/host"}, "true"), "rule mounts")
+	e.checkEnd(t, "c", pid)
 }
 
 // TestRootlessPodman: rootless podman with both of its cgroup managers.
@@ -58,7 +62,7 @@ func TestRootlessPodman(t *testing.T) {
 	must(t, run(t, s.command("podman", "import", "-q", "-c", "CMD sh", "-c", "ENV PATH=/bin", s.image(t, "busybox"), "box")))
 	for _, manager := range []string{"systemd", "cgroupfs"} {
 		for _, runtime := range runtimes() {
-			t.Run(manager+"/"+runtime, func(t *testing.T) { s.podman(t, runtime, manager).scenarios(t, false) })
+			t.Run(manager+"/"+runtime, func(t *testing.T) { s.podman(t, runtime, manager).scenarios(t) })
 		}
 	}
 }
@@ -69,15 +73,19 @@ func TestRootlessDocker(t *testing.T) {
 	s.dockerd(t)
 	s.docker("runc").do(t, "import", "-c", "CMD sh", "-c", "ENV PATH=/bin", s.image(t, "busybox"), "box")
 	for _, runtime := range runtimes() {
-		t.Run(runtime, func(t *testing.T) { s.docker(runtime).scenarios(t, false) })
+		t.Run(runtime, func(t *testing.T) { s.docker(runtime).scenarios(t) })
 	}
 }
 
-// rootlessConfined: the container has what every one has, in the user's own IDs, and explain says what is not enforced.
 func rootlessConfined(t *testing.T, e *usersEngine) {
-	pid := e.start(t, "confined", nil, "sleep", "1000")
+	e.checkConfined(t, "confined", e.start(t, "confined", nil, "sleep", "1000"))
+}
+
+// checkConfined: the container has what every one has, in the user's own IDs, and explain says what is not enforced.
+func (e *usersEngine) checkConfined(t testing.TB, name string, pid int) {
+	t.Helper()
 	checkConfined(t, "container", statusOf(t, pid))
-	checkConfined(t, "exec", parseStatus(e.do(t, "exec", "--privileged", "confined", "cat", "/proc/self/status")))
+	checkConfined(t, "exec", parseStatus(e.do(t, "exec", "--privileged", name, "cat", "/proc/self/status")))
 	for _, file := range []string{"uid_map", "gid_map"} {
 		equal(t, file, strings.Join(strings.Fields(procFile(t, pid, file)), " "), fmt.Sprintf("0 %d 1 1 %d 65536", e.uid, subordinateStart))
 	}
@@ -90,7 +98,7 @@ func rootlessConfined(t *testing.T, e *usersEngine) {
 	}
 	checkBounded(t, pid)
 	program := filepath.Join(filepath.Dir(bulkheadBin(t)), "bulkheadctl")
-	out := strings.Join(strings.Fields(must(t, run(t, e.command(program, "explain", e.id(t, "confined"))))), " ")
+	out := strings.Join(strings.Fields(must(t, run(t, e.command(program, "explain", e.id(t, name))))), " ")
 	for _, want := range []string{"(running)", "rootless: the containers of one user share the user's IDs", "rootless: only the host's root can have a cgroup refuse devices"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("explain does not say %q:\n%s", want, out)
@@ -112,14 +120,19 @@ func (e *usersEngine) usersCgroup(t testing.TB, pid int) string {
 }
 
 func rootlessLimitsSet(t *testing.T, e *usersEngine) {
-	pid := e.start(t, "set", []string{"--memory", "64m", "--memory-swap", "64m", "--pids-limit", "50"}, "sleep", "1000")
+	e.checkLimits(t, "set", e.start(t, "set", []string{"--memory", "64m", "--memory-swap", "64m", "--pids-limit", "50"}, "sleep", "1000"))
+}
+
+// checkLimits: limits are the kernel's, in the user's delegated cgroup, and an update changes them.
+func (e *usersEngine) checkLimits(t testing.TB, name string, pid int) {
+	t.Helper()
 	e.usersCgroup(t, pid)
 	equal(t, "memory", cgroupValue(t, pid, "memory", "memory.max"), "67108864")
 	equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "50")
-	e.do(t, "update", "--memory", "96m", "--memory-swap", "96m", "set")
+	e.do(t, "update", "--memory", "96m", "--memory-swap", "96m", name)
 	equal(t, "memory after an update", cgroupValue(t, pid, "memory", "memory.max"), "100663296")
 	equal(t, "pids after an update of memory", cgroupValue(t, pid, "pids", "pids.max"), "50")
-	equal(t, "a limit seen by an exec", e.do(t, "exec", "set", "cat", "/sys/fs/cgroup/memory.max"), "100663296")
+	equal(t, "cgroup of an exec", e.do(t, "exec", name, "cat", "/proc/self/cgroup"), "0::/")
 }
 
 func rootlessLimitsHold(t *testing.T, e *usersEngine) {
@@ -213,16 +226,20 @@ func rootlessPrivileged(t *testing.T, e *usersEngine) {
 	checkBounded(t, pid)
 }
 
-// rootlessLeavesNothing: after a container has ended there is nothing of it: no state, no cgroup, no mount, no process.
 func rootlessLeavesNothing(t *testing.T, e *usersEngine) {
-	pid := e.start(t, "gone", nil, "sleep", "1000")
-	cgroup, id := e.usersCgroup(t, pid), e.id(t, "gone")
+	e.checkEnd(t, "gone", e.start(t, "gone", nil, "sleep", "1000"))
+}
+
+// checkEnd: after a container has ended there is nothing of it: no state, no cgroup, no mount, no process.
+func (e *usersEngine) checkEnd(t testing.TB, name string, pid int) {
+	t.Helper()
+	cgroup, id := e.usersCgroup(t, pid), e.id(t, name)
 	if _, err := os.Stat(filepath.Join(e.state, id, "record.json")); err != nil {
 		t.Errorf("the container's state is not where it was expected: %v", err)
 	}
-	e.do(t, "stop", "-t", "1", "gone")
-	equal(t, "state", e.do(t, "inspect", "-f", "{{.State.Status}}", "gone"), "exited")
-	e.do(t, "rm", "gone")
+	e.do(t, "stop", "-t", "1", name)
+	equal(t, "state", e.do(t, "inspect", "-f", "{{.State.Status}}", name), "exited")
+	e.do(t, "rm", name)
 	for _, path := range []string{filepath.Join(e.state, id), "/sys/fs/cgroup" + cgroup} {
 		if _, err := os.Stat(path); !os.IsNotExist(err) {
 			t.Errorf("%s is still there: %v", path, err)

@@ -117,7 +117,11 @@ func (e *usersEngine) box(t testing.TB, options []string, args ...string) result
 // start runs a container detached, to the end of the test, and gives its first process.
 func (e *usersEngine) start(t testing.TB, name string, options []string, args ...string) int {
 	t.Helper()
-	t.Cleanup(func() { e.do(t, "rm", "-f", name) })
+	t.Cleanup(func() {
+		if r := e.try(t, "rm", "-f", name); r.code != 0 && !strings.Contains(r.stderr, "o such container") {
+			t.Errorf("clean up: %s", r)
+		}
+	})
 	if !strings.Contains(strings.Join(options, " "), "--network") {
 		options = append(options, "--network", "none")
 	}
