@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,7 +49,8 @@ func TestRootlessEssence(t *testing.T) {
 	s := newSession(t)
 	e := s.podman(t, "bulkhead", "systemd")
 	must(t, run(t, e.command("podman", "unshare", "sh", "-c", "mkdir box && tar -xf "+s.image(t, "busybox")+" -C box --numeric-owner")))
-	e.root = []string{"--rootfs", s.home + "/box"}
+	// podman 5.8 updates no container of a directory without a health check: "healthcheck-timeout must be at least 1 second".
+	e.root = []string{"--health-cmd", "true", "--health-interval", "disable", "--rootfs", s.home + "/box"}
 	pid := e.start(t, "c", []string{"--memory", "64m", "--memory-swap", "64m", "--pids-limit", "50"}, "sleep", "1000")
 	e.checkConfined(t, "c", pid)
 	e.checkLimits(t, "c", pid)
@@ -241,7 +243,7 @@ func (e *usersEngine) checkEnd(t testing.TB, name string, pid int) {
 	equal(t, "state", e.do(t, "inspect", "-f", "{{.State.Status}}", name), "exited")
 	e.do(t, "rm", name)
 	for _, path := range []string{filepath.Join(e.state, id), "/sys/fs/cgroup" + cgroup} {
-		if _, err := os.Stat(path); !os.IsNotExist(err) {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s is still there: %v", path, err)
 		}
 	}

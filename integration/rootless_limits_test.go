@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,7 @@ func (n *nobody) delegate(t testing.TB, controllers ...string) {
 		top += "/unified"
 	}
 	var err error
-	if n.joins, err = os.Open(top + n.cgroup + "/engine"); os.IsNotExist(err) && !unified() {
+	if n.joins, err = os.Open(top + n.cgroup + "/engine"); errors.Is(err, os.ErrNotExist) && !unified() {
 		return
 	}
 	if err != nil {

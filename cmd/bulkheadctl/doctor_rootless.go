@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/profiles"
@@ -192,10 +194,23 @@ func judgeDelegation(dir string, d container.Delegation, err error) check {
 	return c
 }
 
-// devicesCheck states a rule of the kernel's that cannot be tried without a cgroup: bpf(2) takes such programs from the host's root only.
+// devicesCheck loads a program of the kind by which cgroups refuse devices (bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE): the kernel takes it from the
+// host's root only.
 func devicesCheck() check {
-	return check{Name: "device rules", State: stateLimited, Found: "not without root: cgroups refuse devices by BPF programs, which the host's root loads (bpf(2))",
+	c := check{Name: "device rules", State: stateLimited,
 		Means: "no device is refused by cgroup; a container opens those of its /dev, and can make no other (mknod(2))"}
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.CGroupDevice, Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 1), asm.Return()}})
+	if err != nil {
+		var errno unix.Errno
+		if errors.As(err, &errno) {
+			err = errno // without advice about limits of memory, which are not the cause
+		}
+		c.Found = "not without root: load a BPF program: " + err.Error()
+		return c
+	}
+	_ = program.Close()
+	c.State, c.Found = stateOK, "the kernel takes them"
+	return c
 }
 
 // usersResourceCheck is resourceCheck for who will not get the capability.
