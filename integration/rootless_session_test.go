@@ -166,9 +166,12 @@ func (s *session) dockerd(t testing.TB) {
 	t.Helper()
 	requireProgram(t, "dockerd", "rootlesskit")
 	script := "/usr/share/docker.io/contrib/dockerd-rootless.sh"
+	config := s.home + "/.config/docker/daemon.json"
+	out := must(t, run(t, s.command(filepath.Join(filepath.Dir(bulkheadBin(t)), "bulkheadctl"), "install", "docker", "--config", config)))
+	equal(t, "install tells how to have the user's daemon read it", strings.Contains(out, "kill -HUP $(cat $XDG_RUNTIME_DIR/docker.pid)"), true)
 	t.Cleanup(func() { must(t, run(t, s.command("systemctl", "--user", "stop", "docker"))) })
 	r := run(t, s.command("systemd-run", "--user", "-q", "--unit=docker", "-p", "Type=notify", "-p", "NotifyAccess=all", "-p", "Delegate=yes", "-p", "KillMode=mixed",
-		"-p", "TimeoutStartSec=600", "--setenv=PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", script, "--add-runtime", "bulkhead="+bulkheadBin(t)))
+		"-p", "TimeoutStartSec=600", "--setenv=PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", script))
 	if r.code != 0 {
 		t.Fatalf("%s\n%s", r, run(t, exec.Command("journalctl", "-n", "50", "_UID="+fmt.Sprint(s.uid))).stdout)
 	}
