@@ -25,7 +25,7 @@ type guestWork struct {
 var (
 	guestEssence = []guestWork{
 		{name: "sid", suite: "sid", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
-			run: "TestLSM|TestRootless|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits|grants|exec)/(hardened|asked|update-cannot-widen|default|apparmor-unconfined|privileged|confined)$|" +
+			run: "TestLSM|^TestRootless(" + rootlessMade + "|Essence)$|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits|grants|exec)/(hardened|asked|update-cannot-widen|default|apparmor-unconfined|privileged|confined)$|" +
 				"TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
 			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|TestCLI/bulkhead/life-of-a-container"},
@@ -35,14 +35,18 @@ var (
 		{name: "sid-docker-2", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "sid-docker-runc-1", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "sid-docker-runc-2", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
-		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI|TestDockerCopyLife)$"},
+		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless(" + rootlessMade + ")|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI|TestDockerCopyLife)$"},
+		{name: "sid-rootless", suite: "sid", images: []string{"busybox"}, run: "^TestRootless(Podman|Docker)$"},
 		{name: "bookworm-docker-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
 		{name: "bookworm-docker-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "bookworm-docker-runc-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "bookworm-docker-runc-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
-		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI)$"},
+		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless(" + rootlessMade + ")|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI)$"},
 	}
 )
+
+// rootlessMade are the tests in namespaces like those of a rootless engine: the ends of their names.
+const rootlessMade = "|Limits|Controller|WithoutCgroup|Site|Explain|Doctor|Joined"
 
 // The scenarios of Docker by the first part of their names: two parts of about the same length.
 const (

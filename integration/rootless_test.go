@@ -17,6 +17,9 @@ import (
 type nobody struct {
 	dir    string
 	holder *exec.Cmd
+	// cgroup is one that was delegated to the user, if any; its engine runs in joins.
+	cgroup string
+	joins  *os.File
 }
 
 const (
@@ -66,7 +69,47 @@ func (n *nobody) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("nsenter", append([]string{"-U", "-m", "-t", pid, "-S", "0", "-G", "0", "--wd=" + n.dir, "--"}, args...)...)
 	cmd.Dir = n.dir
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+n.dir+"/xdg", "HOME="+n.dir)
+	if n.joins != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(n.joins.Fd())}
+	}
 	return cmd
+}
+
+// runtime runs a command of the runtime's, with its output in a file: a container's process keeps it open.
+func (n *nobody) runtime(t testing.TB, args ...string) result {
+	t.Helper()
+	cmd := n.command(append([]string{n.dir + "/bin/bulkhead"}, args...)...)
+	out, err := os.CreateTemp(n.dir, "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	text, _ := os.ReadFile(out.Name())
+	r := result{args: cmd.Args, stdout: string(text), code: cmd.ProcessState.ExitCode()}
+	if err != nil && r.code <= 0 {
+		t.Fatalf("run %s: %v", r, err)
+	}
+	return r
+}
+
+// create creates a container of a bundle, to the end of the test, and gives its process.
+func (n *nobody) create(t testing.TB, dir, id string) int {
+	t.Helper()
+	must(t, n.runtime(t, "create", "--bundle", dir, "--pid-file", n.dir+"/pid", id))
+	t.Cleanup(func() { must(t, n.runtime(t, "delete", "--force", id)) })
+	return (&bundle{dir: n.dir}).pid(t)
+}
+
+// record is what the runtime remembers of a container.
+func (n *nobody) record(t testing.TB, id string) string {
+	t.Helper()
+	text, err := os.ReadFile(n.dir + "/xdg/bulkhead/containers/" + id + "/record.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // bundle makes a bundle whose files belong to the user.
@@ -95,23 +138,8 @@ func (n *nobody) bundle(t testing.TB, edit func(*specs.Spec)) string {
 func TestRootless(t *testing.T) {
 	n := newNobody(t)
 	dir := n.bundle(t, func(s *specs.Spec) { s.Process.Args = []string{"sh", "-c", "echo up; exec sleep 1000"} })
-	bulkhead := func(args ...string) *exec.Cmd {
-		return n.command(append([]string{n.dir + "/bin/bulkhead"}, args...)...)
-	}
-	create := bulkhead("create", "--bundle", dir, "--pid-file", n.dir+"/pid", "c1")
-	log, err := os.Create(n.dir + "/out")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	create.Stdout, create.Stderr = log, log
-	if err := create.Run(); err != nil {
-		text, _ := os.ReadFile(n.dir + "/out")
-		t.Fatalf("create: %v\n%s", err, text)
-	}
-	t.Cleanup(func() { must(t, run(t, bulkhead("delete", "--force", "c1"))) })
-	pid := (&bundle{dir: n.dir}).pid(t)
-	must(t, run(t, bulkhead("start", "c1")))
+	pid := n.create(t, dir, "c1")
+	must(t, n.runtime(t, "start", "c1"))
 	t.Run("confined", func(t *testing.T) {
 		checkConfined(t, "container", statusOf(t, pid))
 		equal(t, "mapping", strings.Join(strings.Fields(procFile(t, pid, "uid_map")), " "), "0 123456 1 1 1900000000 65536")
@@ -122,16 +150,13 @@ func TestRootless(t *testing.T) {
 		}
 	})
 	t.Run("exec", func(t *testing.T) {
-		equal(t, "IDs", must(t, run(t, bulkhead("exec", "c1", "sh", "-c", "id -u; stat -c %u:%g /home/app /etc/passwd"))), "0\n1000:1000\n0:0")
-		checkConfined(t, "exec", parseStatus(must(t, run(t, bulkhead("exec", "--cap", "CAP_SYS_ADMIN", "c1", "cat", "/proc/self/status")))))
+		equal(t, "IDs", must(t, n.runtime(t, "exec", "c1", "sh", "-c", "id -u; stat -c %u:%g /home/app /etc/passwd")), "0\n1000:1000\n0:0")
+		checkConfined(t, "exec", parseStatus(must(t, n.runtime(t, "exec", "--cap", "CAP_SYS_ADMIN", "c1", "cat", "/proc/self/status"))))
 	})
 	t.Run("record", func(t *testing.T) {
-		record, err := os.ReadFile(n.dir + "/xdg/bulkhead/containers/c1/record.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range []string{"rootless: the containers of one user share the user's IDs", "rootless: this user may not write the cgroup"} {
-			if !strings.Contains(string(record), want) {
+		record := n.record(t, "c1")
+		for _, want := range []string{"rootless: the containers of one user share the user's IDs", "rootless: no limit of this container holds: this user may not write a cgroup"} {
+			if !strings.Contains(record, want) {
 				t.Errorf("the record does not say %q", want)
 			}
 		}

@@ -23,6 +23,10 @@ var ErrAbsent = errors.New("is absent")
 // link. Each element is opened below the one that was checked before it, so nothing can be exchanged in between. The
 // path must be absolute and clean.
 //
+// In an unprivileged user's namespaces user 0 is that user, and the host's root has no ID. What belongs to either is trusted, and so
+// is what rootlesskit puts over /etc there: a directory of the user's that others may write but that is sticky, and in it the user's links
+// to the host's directories.
+//
 // The error wraps [ErrAbsent] when something on the way is not there and everything above that is trusted. It does not
 // protect from root, nor from other names (hard links) of the file, which nobody else can write either.
 func ReadTrusted(path string, max int64) ([]byte, error) {
@@ -45,34 +49,72 @@ func cleanAbs(path string) bool {
 	return filepath.IsAbs(path) && filepath.Clean(path) == path && !strings.ContainsRune(path, 0)
 }
 
+// maxLinks bounds how many symbolic links of an unprivileged user's namespaces are followed.
+const maxLinks = 8
+
 // openTrustedDir walks from the root to the directory, one checked element at a time, and gives an O_PATH descriptor.
 func openTrustedDir(path string) (int, error) {
-	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open \"/\": %w", plain(err))
+	for range maxLinks {
+		fd, target, err := walkTrusted(path)
+		if target == "" {
+			return fd, err
+		}
+		path = target
+	}
+	return -1, fmt.Errorf("directory %q is behind more than %d symbolic links", path, maxLinks)
+}
+
+// walkTrusted is one walk: to the directory, or to a symbolic link on the way that is to be followed. Then it gives the path that
+// leads on from there.
+func walkTrusted(path string) (fd int, target string, err error) {
+	if fd, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return -1, "", fmt.Errorf("open \"/\": %w", plain(err))
 	}
 	if err := checkDir(fd, "/"); err != nil {
 		_ = unix.Close(fd)
-		return -1, err
+		return -1, "", err
 	}
 	done := ""
-	for element := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+	elements := strings.Split(strings.Trim(path, "/"), "/")
+	for i, element := range elements {
 		if element == "" {
 			break
 		}
+		above := done
 		done += "/" + element
 		next, err := unix.Openat(fd, element, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		_ = unix.Close(fd)
 		if err != nil {
-			return -1, fmt.Errorf("directory %q %w", done, plain(err))
+			return -1, "", fmt.Errorf("directory %q %w", done, plain(err))
+		}
+		if to, ok := followed(next); ok {
+			_ = unix.Close(next)
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(above+"/", to)
+			}
+			return -1, filepath.Join(append([]string{to}, elements[i+1:]...)...), nil
 		}
 		if err := checkDir(next, done); err != nil {
 			_ = unix.Close(next)
-			return -1, err
+			return -1, "", err
 		}
 		fd = next
 	}
-	return fd, nil
+	return fd, "", nil
+}
+
+// followed gives where a symbolic link leads that the user of this namespace made: on the host none is followed.
+func followed(fd int) (string, bool) {
+	st, err := stat(fd)
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFLNK || st.Uid != 0 || !usersNamespace() {
+		return "", false
+	}
+	target := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", target)
+	if err != nil || n <= 0 || n == len(target) {
+		return "", false
+	}
+	return string(target[:n]), true
 }
 
 func checkDir(fd int, path string) error {
@@ -84,6 +126,9 @@ func checkDir(fd int, path string) error {
 	case unix.S_IFLNK:
 		return fmt.Errorf("directory %q is a symbolic link, want the directory itself", path)
 	case unix.S_IFDIR:
+		if st.Uid == 0 && st.Mode&unix.S_ISVTX != 0 && usersNamespace() {
+			return nil // what somebody else puts there belongs to somebody else, and what is there stays
+		}
 		return checkOwner(st, "directory", path)
 	}
 	return fmt.Errorf("%q is a file, want a directory", path)
@@ -112,9 +157,11 @@ func checkOwner(st *unix.Stat_t, kind, path string) error {
 // decides himself what its files are.
 func rootOutside(uid uint32) bool {
 	const overflow = 65534
-	if uid != overflow {
-		return false
-	}
+	return uid == overflow && usersNamespace()
+}
+
+// usersNamespace tells that this is an unprivileged user's namespace, in which the host's root has no ID.
+func usersNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && !mapsRoot(string(text))
 }

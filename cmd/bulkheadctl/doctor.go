@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 )
 
 // The states of a check.
@@ -28,7 +31,8 @@ type check struct {
 }
 
 const doctorHelp = `Tries what containers need of the kernel and of this machine: nothing is read off a version. What it makes for that it
-makes in a mount namespace of its own, which is gone when it ends.
+makes in a mount namespace of its own, which is gone when it ends. For a user without root it tells what containers of the user's
+own engine (rootless podman or Docker) get: it tries that in namespaces like theirs.
 
    ok        works
    limited   containers start, but something is weaker, slower or not there
@@ -53,7 +57,14 @@ func doctorCommand() *cli.Command {
 
 // examine runs all probes, those first without which the others mean little.
 func examine() []check {
-	checks := []check{rootCheck(), resourceCheck()}
+	own, _, err := bundle.OwnIDs()
+	switch {
+	case err == nil && own != nil:
+		return examineRootless(own)
+	case err == nil && os.Geteuid() != 0:
+		return examineUser()
+	}
+	checks := []check{{Name: "root", State: stateOK, Found: "this is root", Needed: true}, resourceCheck()}
 	checks = append(checks, mountChecks()...)
 	checks = append(checks, seccompCheck(), filterDumpCheck(), cgroupCheck(), lsmCheck(), unprivilegedCheck(), btfCheck())
 	cfg, err := loadConfig()
@@ -61,7 +72,7 @@ func examine() []check {
 	if err == nil {
 		checks = append(checks, viewCheck(cfg.RootView), profilesCheck(listProfiles(cfg)), stateCheck(cfg), rangesCheck(cfg))
 	}
-	checks = append(checks, binaryCheck(), dockerCheck(dockerConfig))
+	checks = append(checks, binaryCheck(writableByOthers), dockerCheck(dockerConfig))
 	return append(checks, engineChecks()...)
 }
 

@@ -115,7 +115,8 @@ func room(pool userns.Range, taken []userns.Range, size uint32) int {
 	return free
 }
 
-func binaryCheck() check {
+// binaryCheck looks for the program. weak gives the first of its path that others than the engine's own user may write.
+func binaryCheck(weak func(string) string) check {
 	c := check{Name: "the runtime's program", State: stateOK}
 	path, err := runtimeBinary("")
 	if err != nil {
@@ -124,9 +125,9 @@ func binaryCheck() check {
 		return c
 	}
 	c.Found = path
-	if weak := writableByOthers(path); weak != "" {
+	if place := weak(path); place != "" {
 		c.State = stateLimited
-		c.Found += "; others than root can write " + weak
+		c.Found += "; others than root can write " + place
 		c.Means = "whoever can exchange the program is root at the next container"
 		c.Do = "install it where only root can write (make install puts it into /usr/local/bin)"
 	}
@@ -136,6 +137,11 @@ func binaryCheck() check {
 // writableByOthers gives the first of path and the directories above it that somebody but root may write. A sticky
 // directory counts too: the program's name could be taken there before it exists.
 func writableByOthers(path string) string {
+	return writableBeside(path, func(owner uint32) bool { return owner == 0 })
+}
+
+// writableBeside is writableByOthers with the owners that may write.
+func writableBeside(path string, trusted func(owner uint32) bool) string {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return path
@@ -146,7 +152,7 @@ func writableByOthers(path string) string {
 			return at
 		}
 		sys, ok := st.Sys().(*syscall.Stat_t)
-		if !ok || sys.Uid != 0 || st.Mode().Perm()&0o022 != 0 {
+		if !ok || !trusted(sys.Uid) || st.Mode().Perm()&0o022 != 0 {
 			return at
 		}
 		if at == "/" {

@@ -11,33 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/cgroups"
-	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 	"github.com/bulkhead-runtime/bulkhead/runtime/container"
 )
-
-func rootCheck() check {
-	if own, _, err := bundle.OwnIDs(); err == nil && own != nil {
-		return rootlessCheck(own)
-	}
-	if os.Geteuid() == 0 {
-		return check{Name: "root", State: stateOK, Found: "this is root", Needed: true}
-	}
-	return check{Name: "root", State: stateMissing, Found: fmt.Sprintf("this is user %d", os.Geteuid()), Needed: true,
-		Means: "most of what follows cannot be tried", Do: "run sudo bulkheadctl doctor"}
-}
-
-// rootlessCheck says what does not hold under an unprivileged user's engine.
-func rootlessCheck(own []bundle.IDMap) check {
-	total := uint64(0)
-	for _, m := range own {
-		total += uint64(m.Size)
-	}
-	return check{Name: "root", State: stateLimited, Found: fmt.Sprintf("root of a user namespace with %d IDs: rootless", total),
-		Means: "containers share this user's IDs: no range is leased, root in a container is this user outside, and volumes are not shown through " +
-			"a range; limits hold only in a cgroup that this user may write (explain says which container has none); no further open files, " +
-			"processes or lower OOM score than this shell may have",
-		Do: "run the engine as root for ranges of their own; for limits have systemd delegate cgroups to users (Delegate= in user@.service)"}
-}
 
 // resourceCheck looks for CAP_SYS_RESOURCE, which raises limits.
 func resourceCheck() check {

@@ -20,11 +20,13 @@ const (
 
 // mountChecks tries a user namespace and what is built on it, on a thread with a mount namespace of its own. The thread
 // ends with the probes, and its mounts with it.
-func mountChecks() []check {
+func mountChecks() []check { return onOwnThread(probeMounts) }
+
+func onOwnThread(probe func() []check) []check {
 	done := make(chan []check)
 	go func() {
 		runtime.LockOSThread() // never unlocked: Go then ends the thread with the goroutine
-		done <- probeMounts()
+		done <- probe()
 	}()
 	return <-done
 }
@@ -143,7 +145,8 @@ func overlayCheck(place string, r userns.Range, ns *os.File) check {
 	return c
 }
 
-func shiftOverlay(place string, r userns.Range, ns *os.File) (string, error) {
+// mountOverlay mounts an overlay of two layers as engines do, and gives where.
+func mountOverlay(place string) (string, error) {
 	dir := func(name string) string { return filepath.Join(place, name) }
 	for _, name := range []string{"lower1", "lower2", "home", "home/upper", "home/work", "merged"} {
 		if err := os.Mkdir(dir(name), 0o755); err != nil { //nolint:gosec // layers of an image
@@ -154,8 +157,16 @@ func shiftOverlay(place string, r userns.Range, ns *os.File) (string, error) {
 	if err := unix.Mount("overlay", dir("merged"), "overlay", 0, data); err != nil {
 		return "", fmt.Errorf("mount an overlay: %w", err)
 	}
-	defer func() { _ = unix.Unmount(dir("merged"), unix.MNT_DETACH) }()
-	root, err := os.Open(dir("merged"))
+	return dir("merged"), nil
+}
+
+func shiftOverlay(place string, r userns.Range, ns *os.File) (string, error) {
+	merged, err := mountOverlay(place)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = unix.Unmount(merged, unix.MNT_DETACH) }()
+	root, err := os.Open(merged)
 	if err != nil {
 		return "", err
 	}

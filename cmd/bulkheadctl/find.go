@@ -12,11 +12,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 	"github.com/bulkhead-runtime/bulkhead/runtime/container"
 )
 
 const findHelp = `The container is searched by its ID, or the beginning of it where that is unique, in bulkhead's own state and in the
-state that Docker, containerd and podman keep for their runtimes. --root names another directory.`
+state that Docker, containerd and podman keep for their runtimes, for a user without root in that user's. --root names another directory.`
 
 func rootFlag() cli.Flag {
 	return &cli.StringFlag{Name: "root", Usage: "look for the container in `DIR` only (the --root that the engine gives its runtime)"}
@@ -38,12 +39,32 @@ func searchRoots(named string) []string {
 	if named != "" {
 		return []string{named}
 	}
-	var roots []string
-	for _, p := range rootPatterns {
-		found, _ := filepath.Glob(p)
-		roots = append(roots, found...)
+	if patterns := userPatterns(); patterns != nil {
+		return existing(patterns)
 	}
+	roots := existing(rootPatterns)
 	return append(roots, leasedRoots(roots)...)
+}
+
+func existing(patterns []string) (dirs []string) {
+	for _, p := range patterns {
+		found, _ := filepath.Glob(p)
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+// userPatterns are where the engines of the user who runs this keep it: podman has the runtime choose, rootless Docker does not.
+func userPatterns() []string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if own, _, err := bundle.OwnIDs(); err != nil || own == nil && os.Geteuid() == 0 || !filepath.IsAbs(dir) {
+		return nil
+	}
+	var patterns []string
+	for _, p := range []string{"bulkhead/containers", "docker/runtime-*/*", "runc", "crun", "bulkhead-*"} {
+		patterns = append(patterns, filepath.Join(dir, p))
+	}
+	return patterns
 }
 
 // leasedRoots are those that holders of ID ranges name: an engine with directories of its own is found by them.

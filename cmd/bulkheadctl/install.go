@@ -193,14 +193,18 @@ func change(w io.Writer, file *configFile, text []byte, done []string) error {
 // writeNext says what the daemon needs to see the change: it has read runtimes and default-runtime again on SIGHUP since
 // its version 1.13, without touching running containers.
 func writeNext(w io.Writer, plan registration) {
-	fmt.Fprint(w, `
+	reload, restart := "systemctl reload docker        (without systemd: kill -HUP $(cat /var/run/docker.pid); it takes a moment)", "systemctl restart docker"
+	if os.Geteuid() != 0 { // rootless Docker's
+		reload, restart = "kill -HUP $(cat $XDG_RUNTIME_DIR/docker.pid)        (it takes a moment)", "systemctl --user restart docker"
+	}
+	fmt.Fprintf(w, `
 Now have the daemon read it. Containers go on running:
-  systemctl reload docker        (without systemd: kill -HUP $(cat /var/run/docker.pid); it takes a moment)
+  %s
 A daemon that was started with --add-runtime or --default-runtime takes no such key from the file: remove the flag and
-restart it (systemctl restart docker).
+restart it (%s).
 
 Then try it:
-`)
+`, reload, restart)
 	for _, name := range plan.Names {
 		fmt.Fprintf(w, "  docker run --rm --runtime=%s debian cat /proc/self/uid_map\n", name)
 	}

@@ -72,7 +72,7 @@ func newApp() *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			installCommand(), uninstallCommand(), explainCommand(), tryCommand(), doctorCommand(), profileCommand(),
-			leasesCommand(), rulesCommand(), statsCommand(), viewsCommand(), seccompCommand(), versionCommand(), demoCommand(), launcherCommand(),
+			leasesCommand(), rulesCommand(), statsCommand(), viewsCommand(), seccompCommand(), versionCommand(), demoCommand(), launcherCommand(), insideCommand(),
 		},
 		CommandNotFound: func(ctx *cli.Context, name string) {
 			fmt.Fprintf(ctx.App.ErrWriter, "bulkheadctl: find command %q: there is none of that name, see bulkheadctl --help\n", name)

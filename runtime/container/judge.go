@@ -67,6 +67,9 @@ func (r *Runtime) Judge(dir, id string) (_ *Judgement, err error) {
 
 // supposeRange gives the policy a range that a lease could give.
 func (c *creation) supposeRange() error {
+	if len(c.policy.Facts.OwnUIDs) > 0 {
+		return c.joinSibling(userns.Range{})
+	}
 	if harden.OwnUserNamespace(c.asked, c.policy.Facts) {
 		return c.checkOwnMapping()
 	}

@@ -36,18 +36,26 @@ func (c *creation) prepare() (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := specconv.CreateLibcontainerConfig(&specconv.CreateOpts{
+	o := &specconv.CreateOpts{
 		CgroupName:       c.o.ID,
 		UseSystemdCgroup: c.SystemdCgroup,
 		Spec:             c.launched,
 		RootlessEUID:     os.Geteuid() != 0,
 		RootlessCgroups:  rootless,
-	})
+	}
+	if rootless {
+		if err := c.delegate(o); err != nil {
+			return fmt.Errorf("create %q: %w", c.o.ID, err)
+		}
+	}
+	config, err := specconv.CreateLibcontainerConfig(o)
 	if err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
-	if rootless && !c.mayWriteCgroup() {
-		config.Cgroups.Path, config.Cgroups.Resources = "", &cgroups.Resources{}
+	// libcontainer ignores errors of cgroups only where there is none: else an exec could stay outside of it.
+	config.RootlessCgroups = c.rec.Delegation.None != ""
+	if config.RootlessCgroups {
+		noCgroup(config, c.o.ID)
 	} else if err := stripDeviceRules(config, c.hardened); err != nil {
 		return fmt.Errorf("create %q: %w", c.o.ID, err)
 	}
@@ -98,7 +106,9 @@ func (c *creation) joinNamespaces() {
 		}
 		n.Path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 		if n.Type == specs.UserNamespace {
-			// libcontainer reads the mapping from the namespace; verify compares it with the range.
+			// libcontainer reads the mapping from the namespace; verify compares it with the range. It takes whatever begins with
+			// /proc/PID for /proc/PID/ns/user, and would read this process's own mapping.
+			n.Path = fmt.Sprintf("/proc/./%d/fd/%d", os.Getpid(), f.Fd())
 			linux.UIDMappings, linux.GIDMappings = nil, nil
 		}
 	}

@@ -115,9 +115,12 @@ func (r *Runtime) Kill(id string, sig unix.Signal, all bool) error {
 
 // Pause freezes all processes of the container.
 func (r *Runtime) Pause(id string) error {
-	_, c, err := r.open(id)
+	rec, c, err := r.open(id)
 	if err != nil {
 		return err
+	}
+	if why := rec.Delegation.None; why != "" {
+		return fmt.Errorf("pause %q: the container has no cgroup: %s", id, why)
 	}
 	if err := c.Pause(); err != nil {
 		return fmt.Errorf("pause %q: %w", id, err)
@@ -127,9 +130,12 @@ func (r *Runtime) Pause(id string) error {
 
 // Resume thaws what [Runtime.Pause] froze.
 func (r *Runtime) Resume(id string) error {
-	_, c, err := r.open(id)
+	rec, c, err := r.open(id)
 	if err != nil {
 		return err
+	}
+	if why := rec.Delegation.None; why != "" {
+		return fmt.Errorf("resume %q: the container has no cgroup: %s", id, why)
 	}
 	if err := c.Resume(); err != nil {
 		return fmt.Errorf("resume %q: %w", id, err)

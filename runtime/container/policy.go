@@ -111,7 +111,7 @@ func protectedPaths(own ...string) ([]bundle.ProtectedPath, error) {
 func (c *creation) lease() error {
 	if len(c.policy.Facts.OwnUIDs) > 0 {
 		c.rec.Leased = false // there is nothing to lease from: see the note of rule user-namespace
-		return nil
+		return c.joinSibling(userns.Range{})
 	}
 	if harden.OwnUserNamespace(c.asked, c.policy.Facts) {
 		c.rec.Leased = false
@@ -212,8 +212,12 @@ func (c *creation) joinSibling(r userns.Range) error {
 }
 
 // runningWith finds a running container, other than the one with this ID, whose record matches. It reads the records of
-// all holders of leases, which only the rare create that needs it has to pay for.
+// all holders of leases, which only the rare create that needs it has to pay for. Under an unprivileged user's engine nothing is leased,
+// and that engine's containers are read.
 func (r *Runtime) runningWith(match func(*Holding) bool) (*Holding, error) {
+	if own, _, err := bundle.OwnIDs(); err != nil || own != nil {
+		return r.runningHere(match)
+	}
 	store, err := r.leases()
 	if err != nil {
 		return nil, err
@@ -230,6 +234,21 @@ func (r *Runtime) runningWith(match func(*Holding) bool) (*Holding, error) {
 			if err == nil && rec.Leased && alive(rec.InitPID, rec.InitStart) && match(rec) {
 				return rec, nil
 			}
+		}
+	}
+	return nil, nil //nolint:nilnil // none is a valid answer
+}
+
+// runningHere is runningWith for the containers of this runtime's root directory.
+func (r *Runtime) runningHere(match func(*Holding) bool) (*Holding, error) {
+	entries, err := os.ReadDir(r.Root)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	for _, e := range entries {
+		rec, err := r.readHolding(e.Name())
+		if err == nil && !rec.Creating && alive(rec.InitPID, rec.InitStart) && match(rec) {
+			return rec, nil
 		}
 	}
 	return nil, nil //nolint:nilnil // none is a valid answer

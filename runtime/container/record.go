@@ -70,6 +70,8 @@ type Holding struct {
 	RootHow string `json:"rootHow,omitempty"`
 	// Cgroup names the container's cgroup once it is ours, so that a half-made container can be removed.
 	Cgroup *cgroups.Cgroup `json:"cgroup,omitempty"`
+	// Delegation is what the engine of an unprivileged user could not give of the limits.
+	Delegation Delegation `json:"delegation,omitzero"`
 	// Recorder writes a recording of the container, if that was asked for.
 	Recorder *Recorder `json:"recorder,omitempty"`
 	// Created is when create was through.

@@ -10,7 +10,6 @@ import (
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/bulkhead-runtime/bulkhead/cgroups"
 	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
 
@@ -40,12 +39,15 @@ func (r *Runtime) Update(id string, asked *specs.LinuxResources) error {
 	if status == libcontainer.Stopped {
 		return fmt.Errorf("update %q: %w", id, libcontainer.ErrNotRunning)
 	}
+	if err := rec.Delegation.refuse(asked); err != nil {
+		return fmt.Errorf("update %q: %w", id, err)
+	}
 	hardened, changes, err := harden.Update(rec.Spec, asked, rec.policy())
 	if err != nil {
 		r.logRefusal("update", id, rec.Bundle, err)
 		return err
 	}
-	if err := r.setLimits(c, hardened); err != nil {
+	if err := r.setLimits(c, rec.Delegation, hardened); err != nil {
 		return fmt.Errorf("update %q: %w", id, err)
 	}
 	rec.Spec = hardened
@@ -53,7 +55,7 @@ func (r *Runtime) Update(id string, asked *specs.LinuxResources) error {
 	if err := writeRecord(dir, rec); err != nil {
 		return err
 	}
-	return cgroups.Verify(rec.InitPID, cgroups.Want(hardened.Linux.Resources))
+	return rec.verifyLimits(rec.InitPID, hardened.Linux.Resources)
 }
 
 // replaceChanges adds the changes of an update in place of what is on record about the same properties: callers update again
@@ -65,12 +67,17 @@ func replaceChanges(have, latest []harden.Change) []harden.Change {
 	return append(have, latest...)
 }
 
-// setLimits has libcontainer, the one writer of the cgroup, write all limits of the hardened spec. Devices are left as
+// setLimits has libcontainer, the one writer of the cgroup, write all limits of the hardened spec that it can. Devices are left as
 // create set them.
-func (r *Runtime) setLimits(c *libcontainer.Container, hardened *specs.Spec) error {
-	config := c.Config()
+func (r *Runtime) setLimits(c *libcontainer.Container, d Delegation, hardened *specs.Spec) error {
+	if d.None != "" {
+		return nil // and nothing was asked, or it would have been refused
+	}
+	config, set, linux := c.Config(), *hardened, *hardened.Linux
+	linux.Resources = d.enforced(linux.Resources)
+	set.Linux = &linux
 	wanted, err := specconv.CreateCgroupConfig(&specconv.CreateOpts{
-		CgroupName: c.ID(), UseSystemdCgroup: r.SystemdCgroup, Spec: hardened,
+		CgroupName: c.ID(), UseSystemdCgroup: r.SystemdCgroup, Spec: &set,
 	}, nil)
 	if err != nil {
 		return err

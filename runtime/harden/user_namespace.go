@@ -162,11 +162,21 @@ func judgeUserNamespace(s *specs.Spec, p Policy) []Violation {
 		if sibling == "" {
 			o.object("linux.namespaces[user]", quote(path), "a new one, because no sibling's namespace is joined")
 		}
-		o.leased(s, p)
+		o.siblings(s, p)
 	default:
 		o.joined(s, p, i, sibling)
 	}
 	return o.violations
+}
+
+// siblings objects to the mappings of a sibling's user namespace that are not those of its lease. Without root there is no lease,
+// and every container has but the user's IDs.
+func (o *protest) siblings(s *specs.Spec, p Policy) {
+	if rootless(p) {
+		o.unprivilegedMappings(s, p)
+		return
+	}
+	o.leased(s, p)
 }
 
 // mapped objects to the mappings of a new user namespace: the leased range, or unprivileged ones when none is leased.
@@ -228,7 +238,7 @@ func (o *protest) joined(s *specs.Spec, p Policy, i int, sibling string) {
 	case ns.Sibling != sibling:
 		o.object(field, "that of "+whose(ns.Sibling), "that of "+whose(sibling)+", as the other namespaces")
 	case ns.Sibling != "":
-		o.leased(s, p)
+		o.siblings(s, p)
 	default:
 		o.unprivilegedMappings(s, p)
 		if !slices.Equal(s.Linux.UIDMappings, specMappings(ns.UIDMap)) || !slices.Equal(s.Linux.GIDMappings, specMappings(ns.GIDMap)) {
