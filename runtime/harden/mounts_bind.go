@@ -3,7 +3,6 @@ package harden
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -128,8 +127,7 @@ func (o *protest) source(s *specs.Spec, v mountView, p Policy) {
 		return
 	}
 	for _, sub := range src.Submounts {
-		at := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(src.Real, "/") + sub.Path}
-		if o.place(s, field, at, sub.FSType, v.readonly(), p) {
+		if o.place(s, field, placeBelow(src, sub), sub.FSType, v.readonly(), p) {
 			return
 		}
 	}

@@ -124,6 +124,12 @@ func TestMountsKeepsSources(t *testing.T) {
 func TestMountsRefusesSources(t *testing.T) {
 	alias := onDisk("/mnt/innocent")
 	alias.FSPath = "/root/.ssh"
+	const inVolume = "/var/lib/docker/volumes/v/_data" // docker volume create -o type=none -o o=bind -o device=...
+	volumeOf := func(hostPath string) bundle.Source {
+		v := onDisk(inVolume)
+		v.FSPath = hostPath
+		return v
+	}
 	hard := inRun("/run/other.sock", "socket")
 	hard.Dev, hard.Inode = 20, 7
 	below := onDisk("/srv/shop")
@@ -146,6 +152,11 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"root's home", ro(onDisk("/root")), `mounts[0].source is "/root" (the administrator's home)` + system},
 		{"below root's home", ro(onDisk("/root/.ssh")), `mounts[0].source is "/root/.ssh" (the administrator's home)` + system},
 		{"an alias of it", ro(alias), `mounts[0].source is "/mnt/innocent" (the administrator's home)` + system},
+		{"a volume of it", ro(volumeOf("/root")), `mounts[0].source is "` + inVolume + `" (the administrator's home)` + system},
+		{"a volume of what is below", ro(volumeOf("/root/.ssh")), `mounts[0].source is "` + inVolume + `" (the administrator's home)` + system},
+		{"a volume of the host", ro(volumeOf("/")), `mounts[0].source is "` + inVolume + `" (the host's whole file system)` + system},
+		{"a volume of programs", rw(volumeOf("/usr/bin")), `mounts[0].source is "` + inVolume + `" (programs that the host runs)` + readonly},
+		{"a volume of the engine's state", ro(volumeOf("/var/lib/docker/containers")), `mounts[0].source is "` + inVolume + `" (Docker's state)` + system},
 		{"Docker's socket", rw(inRun("/run/docker.sock", "socket")), `mounts[0].source is "/run/docker.sock" (Docker's API)` + system},
 		{"a hard link of it", rw(hard), `mounts[0].source is "/run/other.sock" (Docker's API)` + system},
 		{"its directory", ro(inRun("/run", "dir")), `mounts[0].source is "/run", which holds "/run/docker.sock" (Docker's API)` + system},

@@ -86,7 +86,7 @@ func (o *protest) layers(s *specs.Spec, p Policy) {
 		if a, ok := allowedSource(at, p); ok && (a.Writable || !l.Writable) {
 			continue
 		}
-		if g, ok := nearest(at, p.Facts.Protected); ok && g.Class == "engine" && mayHoldRoots(at.below(g)) && !kernelFilesystem(l.FSType) {
+		if at.inEngine(p, mayHoldRoots) && !kernelFilesystem(l.FSType) {
 			continue
 		}
 		before := len(o.violations)
@@ -109,8 +109,8 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 	}
 	// The root is cloned with the mounts below it: each is judged as the source of a volume would be.
 	for _, sub := range root.Submounts {
-		below := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(root.Real, "/") + sub.Path}
-		if g, ok := nearest(below, p.Facts.Protected); ok && g.Class == "engine" && !kernelFilesystem(sub.FSType) {
+		below := placeBelow(root, sub)
+		if below.inEngine(p, func(string) bool { return true }) && !kernelFilesystem(sub.FSType) {
 			continue // below an engine's state directory is where roots and what belongs to them live
 		}
 		if o.place(s, "root.path", below, sub.FSType, s.Root.Readonly, p) {
@@ -122,9 +122,11 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 		return
 	}
 	const want = "a directory that is no part of the host's system"
-	if g, ok := nearest(at, p.Facts.Protected); ok && (at.same(g) || g.Class != "self" && (g.Class != "engine" || !mayHoldRoots(at.below(g)))) {
-		o.object("root.path", quote(root.Real)+" ("+g.Why+")", want)
-		return
+	for _, v := range at.views() {
+		if g, ok := nearest(v, p.Facts.Protected); ok && (v.same(g) || g.Class != "self" && (g.Class != "engine" || !mayHoldRoots(v.below(g)))) {
+			o.object("root.path", quote(root.Real)+" ("+g.Why+")", want)
+			return
+		}
 	}
 	for _, g := range p.Facts.Protected {
 		if at.holds(g) {
