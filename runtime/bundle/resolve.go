@@ -71,7 +71,8 @@ func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
 	defer l.close()
 	r.mounts = res.mounts
 	r.table = slices.Concat(o.Protected, ownState(o.StateDir), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root)))
-	r.Facts.Protected = l.protect(l.expand(r.table, append(slices.Clone(r.Facts.Sources), r.Facts.Root)))
+	l.look(r.Facts.Sources, r.Facts.Root)
+	r.Facts.Protected = l.protect(l.expand(r.table))
 	if err := r.resolveNamespaces(spec, o); err != nil {
 		return err
 	}

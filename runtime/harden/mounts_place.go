@@ -73,7 +73,8 @@ func (a place) below(g bundle.ProtectedPath) string {
 func kernelFilesystem(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "debugfs", "tracefs", "securityfs", "bpf", "configfs",
-		"efivarfs", "fusectl", "pstore", "selinuxfs", "smackfs", "binfmt_misc", "nsfs", "mqueue", "rpc_pipefs", "nfsd", "resctrl":
+		"efivarfs", "fusectl", "pstore", "selinuxfs", "smackfs", "binfmt_misc", "nsfs", "mqueue", "rpc_pipefs", "nfsd", "resctrl",
+		"xenfs", "cpuset", "binder", "functionfs", "gadgetfs", "spufs", "s390_hypfs":
 		return true
 	}
 	return false
