@@ -127,7 +127,7 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 	if program, ok := recordingProgram(r.Program); ok || ctx.Bool("record") {
 		r.Program = program
 		r.Record = &container.RecordOptions{
-			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), CallersMounts: callersMounts(), Version: version,
+			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), Version: version,
 		}
 	}
 	program, ok := profiles.RequiringProgram(r.Program)
