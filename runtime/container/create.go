@@ -94,7 +94,7 @@ func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
 		}
 	}()
 	steps := []func() error{
-		c.resolve, c.lease, c.judge, c.stage, c.startNotified, c.prepare, c.launch, c.verify, c.startRecorder, c.finish,
+		c.resolve, c.lease, c.judge, c.stage, c.startNotified, c.prepare, c.startInit, c.startRecorder, c.finish,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
