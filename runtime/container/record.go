@@ -58,6 +58,8 @@ type Holding struct {
 	// AppArmor is the profile that the first process has to run its program with: empty where none was asked for or
 	// AppArmor was not active.
 	AppArmor string `json:"appArmor,omitempty"`
+	// SELinux is the label that it has to have, in the same way.
+	SELinux string `json:"seLinux,omitempty"`
 	// WorkDir is the overlay work directory of our own beside the engine's upper directory, removed at delete.
 	WorkDir string `json:"workDir,omitempty"`
 	// MoreWorkDirs are those of further overlays: mounts of the container.
