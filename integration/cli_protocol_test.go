@@ -122,7 +122,13 @@ var protocolCases = []cliCase{
 	}},
 	{"events", false, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)
-		b.running(t)
+		pid := b.running(t)
+		eventually(t, "the program", func() error { // until then the runtime's own threads are there
+			if text := procFile(t, pid, "cmdline"); !strings.HasPrefix(text, "sleep") {
+				return fmt.Errorf("it runs %q", text)
+			}
+			return nil
+		})
 		var event struct {
 			Type, ID string
 			Data     struct {

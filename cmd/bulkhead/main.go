@@ -116,6 +116,9 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 	if err := configureLog(ctx); err != nil {
 		return err
 	}
+	if ctx.String("root") == "" {
+		return errors.New("read --root: it must not be empty")
+	}
 	root, err := filepath.Abs(ctx.String("root"))
 	if err != nil {
 		return fmt.Errorf("resolve --root: %w", err)

@@ -85,6 +85,9 @@ func (r *Runtime) create(o CreateOptions) (_ *creation, err error) {
 	if err := c.load(); err != nil {
 		return nil, err
 	}
+	if err := c.privateMounts(); err != nil {
+		return nil, err
+	}
 	if err := c.reserve(); err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func (r *Runtime) readRecord(id string) (*Record, error) {
 		return rec, nil
 	}
 	if err := json.Unmarshal(second, &rec.Decision); err != nil {
-		return nil, fmt.Errorf("load container %q: %s is damaged: %w", id, recordFile, err)
+		return nil, fmt.Errorf("load container %q: %s is damaged: %w; %s", id, recordFile, err, whatToDo)
 	}
 	return rec, nil
 }
@@ -186,7 +186,7 @@ func (r *Runtime) readLines(id string) (h *Holding, second []byte, err error) {
 	first, second, _ := bytes.Cut(b, []byte("\n"))
 	h = &Holding{}
 	if err := json.Unmarshal(first, h); err != nil {
-		return nil, nil, fmt.Errorf("load container %q: %s in %q is damaged: %w", id, recordFile, dir, err)
+		return nil, nil, fmt.Errorf("load container %q: %s in %q is damaged: %w; %s", id, recordFile, dir, err, whatToDo)
 	}
 	if h.Version < 1 || h.Version > recordVersion {
 		return nil, nil, fmt.Errorf("load container %q: its record has version %d, this program knows up to %d: use the newer program", id, h.Version, recordVersion)
@@ -196,6 +196,9 @@ func (r *Runtime) readLines(id string) (h *Holding, second []byte, err error) {
 	}
 	return h, second, nil
 }
+
+// whatToDo about a record that cannot be read: to guess what a container has is not safe.
+const whatToDo = "what it has on this host is not known: end its processes and remove that directory"
 
 // errHalfMade is a directory that a killed create left before it wrote its record. Delete removes it.
 var errHalfMade = errors.New("its create was cut short; delete --force removes it")

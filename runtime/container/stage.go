@@ -65,16 +65,25 @@ func (c *creation) stage() error {
 //
 // Propagation is slave: what the host unmounts goes, what is mounted here stays here.
 func (r *Runtime) enterPrivateMounts() error {
-	if r.OwnMounts == nil {
-		return errors.New("BUG: create in a program without a mount namespace of its own")
-	}
-	if err := r.OwnMounts(); err != nil {
+	if err := r.privateMounts(); err != nil {
 		return err
 	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("make a private mount namespace: %w", err)
 	}
 	return nil
+}
+
+// privateMounts tells whether this process has a mount namespace of its own, and why not.
+func (r *Runtime) privateMounts() error {
+	if r.OwnMounts == nil {
+		return errors.New("BUG: create in a program without a mount namespace of its own")
+	}
+	err := r.OwnMounts()
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w: want root, or root in a user namespace of this user's", err)
+	}
+	return err
 }
 
 // mountStage mounts a small tmpfs at place. It is 0710 with the range's first ID as its group: the container's root walks
