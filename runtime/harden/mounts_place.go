@@ -188,7 +188,7 @@ func (o *protest) inside(s *specs.Spec, field string, at place, readonly bool, p
 			o.object(field, text+" and writable", wantReadonly)
 			return true
 		}
-	case g.Class == "engine" && engineFile(at.below(g), s, p):
+	case g.Class == "engine" && engineFile(g, at.below(g), s, p):
 	default:
 		o.object(field, text, wantOther)
 		return true
