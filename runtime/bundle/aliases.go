@@ -52,7 +52,8 @@ func (l *locator) look(sources []Source, root Source) {
 		devs[w.dev] = true
 	}
 	for _, e := range l.mounts.entries {
-		if devs[e.dev] {
+		own := slices.ContainsFunc(sources, func(s Source) bool { return s.Overlay && s.Real == e.point })
+		if devs[e.dev] && !own {
 			l.near = append(l.near, e)
 		}
 	}

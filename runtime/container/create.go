@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/opencontainers/runc/libcontainer"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -58,6 +57,8 @@ type creation struct {
 	notify    *notifySocket
 	asking    *Watch                         // a recorder by notification that was started for this container
 	view      func() (*rootview.View, error) // being made, not yet answering
+
+	overlays []int // mounts of the spec that were overlays
 
 	container *libcontainer.Container
 	process   *libcontainer.Process
@@ -192,6 +193,9 @@ func (c *creation) resolve() (err error) {
 	if err := c.clearLeftView(); err != nil {
 		return err
 	}
+	if err := c.mountOverlays(); err != nil {
+		return err
+	}
 	return c.look()
 }
 
@@ -201,7 +205,7 @@ func (c *creation) look() error {
 	if err != nil {
 		return err
 	}
-	c.resolved, err = bundle.Resolve(c.asked, c.o.Bundle, bundle.Options{Protected: table, StateDir: c.Config.StateDir, Sibling: c.sibling})
+	c.resolved, err = bundle.Resolve(c.asked, c.o.Bundle, bundle.Options{Protected: table, StateDir: c.Config.StateDir, Mounted: c.overlays, Sibling: c.sibling})
 	if err != nil {
 		return err
 	}
@@ -228,44 +232,7 @@ func (c *creation) decide() (err error) {
 	for _, n := range c.notes {
 		changes = append(changes, harden.Change{Rule: "spec", Field: n, Why: "this property is not known and was not applied", Note: true})
 	}
-	c.rec.Changes = changes
-	return nil
-}
-
-// finish saves what exec, update, explain and delete need. After it the container counts as created.
-func (c *creation) finish() error {
-	pid, err := c.process.Pid()
-	if err != nil {
-		return fmt.Errorf("create %q: %w", c.o.ID, err)
-	}
-	c.rec.Creating = false
-	c.rec.InitPID, c.rec.InitStart = pid, startTime(pid)
-	c.rec.Created = time.Now().UTC()
-	decision, err := c.decision()
-	if err != nil {
-		return fmt.Errorf("write record of %q: %w", c.o.ID, err)
-	}
-	if err := c.recordView(); err != nil {
-		return err
-	}
-	if err := writeRecordLines(c.dir, &c.rec.Holding, decision); err != nil {
-		return err
-	}
-	if err := c.openView(); err != nil {
-		return err
-	}
-	c.unlock()
-	return nil
-}
-
-// writePidFile comes last: containerd and conmon take the file for the end of create.
-func (c *creation) writePidFile() error {
-	if c.o.PidFile == "" {
-		return nil
-	}
-	if err := writePidFile(c.o.PidFile, c.rec.InitPID); err != nil {
-		return c.abandon(err)
-	}
+	c.rec.Changes = append(changes, c.overlayChanges()...)
 	return nil
 }
 

@@ -21,7 +21,11 @@ type place struct {
 }
 
 func placeOf(s bundle.Source) place {
-	return place{dev: s.FSDev, path: s.FSPath, real: s.Real, fileDev: s.Dev, fileNumber: s.Inode, name: s.Real}
+	at := place{dev: s.FSDev, path: s.FSPath, real: s.Real, fileDev: s.Dev, fileNumber: s.Inode, name: s.Real}
+	if s.Overlay {
+		at.real = "" // the runtime's own, which says nothing
+	}
+	return at
 }
 
 // placeBelow is the place of a mount below a source.

@@ -74,6 +74,26 @@ func JudgeLayers(s *specs.Spec, p Policy) error {
 	return refusal(p, o.violations)
 }
 
+// JudgeMountLayers is the part of the rule mounts that is about the layers of an overlay which a mount asks for: p.Facts.Layers. Each is
+// judged as the source of a read-only bind. s is a hardened spec, i the mount. The error is a *Refusal.
+func JudgeMountLayers(s *specs.Spec, p Policy, i int) error {
+	o := protest{rule: "mounts"}
+	for _, l := range p.Facts.Layers {
+		switch {
+		case l.Err != "":
+			o.object(mountField(i, "options"), "a layer "+quote(l.Path)+", which cannot be described ("+quote(l.Err)+")", "layers that are known")
+		case l.Writable:
+			o.object(mountField(i, "options"), "an upper directory "+quote(l.Real), "lower directories alone")
+		default:
+			o.place(s, mountField(i, "options"), placeOf(l.Source), l.FSType, true, p)
+		}
+		if len(o.violations) > 0 {
+			return refusal(p, o.violations)
+		}
+	}
+	return nil
+}
+
 // layers objects to an overlay that shows a protected part of the host: a layer is judged as the source of a volume is,
 // the upper one as writable and those below as read-only. Below an engine's state directory is where layers live.
 func (o *protest) layers(s *specs.Spec, p Policy) {
