@@ -98,6 +98,9 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
 	defer mnt.Close()
+	if err := userns.MakePrivate(mnt); err != nil {
+		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
+	}
 	if err := userns.SetAttr(mnt, rootAttrs(c.hardened.Process), 0, true); err != nil {
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
@@ -205,6 +208,10 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 		return err
 	}
 	defer mnt.Close()
+	// A clone receives what the host mounts into the source later, and that was judged by no rule.
+	if err := userns.MakePrivate(mnt); err != nil {
+		return err
+	}
 	if err := setSourceAttrs(mnt, m.Options); err != nil {
 		return err
 	}

@@ -12,12 +12,15 @@ import (
 
 const whyVolume = "a volume must not bring setuid programs or devices"
 
+const whyPrivate = "what the host mounts there later was judged by no rule"
+
 // bind narrows the options of a bind.
 func (e *optionEdit) bind(v mountView, p Policy) {
 	if !v.opts.bind {
 		e.force("a mount of type "+v.mount.Type+" has the option", v.mount.Type)
 	}
 	e.drop("the host's mount decides", "rrw", "rsuid", "rdev", "rexec")
+	e.drop(whyPrivate, "slave", "rslave")
 	e.force(whyVolume, "nosuid", "suid")
 	if !v.device() {
 		e.force(whyVolume, "nodev", "dev")
@@ -55,6 +58,8 @@ func (o *protest) bind(s *specs.Spec, v mountView, p Policy) {
 	switch {
 	case !v.opts.bind:
 		o.object(field, all, "bind or rbind")
+	case slices.Contains(v.mount.Options, "slave") || slices.Contains(v.mount.Options, "rslave"):
+		o.object(field, all, "private propagation")
 	case !v.opts.nosuid:
 		o.object(field, all, "nosuid")
 	case !v.opts.nodev && !v.device():
