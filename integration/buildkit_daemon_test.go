@@ -30,6 +30,9 @@ func startBuildKit(t testing.TB, runtime string) *buildkit {
 		}
 		return goBuild(source, dir, "", "./cmd/buildkitd", "./cmd/buildctl")
 	})
+	if os.Mkdir("/var/lib/buildkit", 0o710) == nil {
+		t.Cleanup(func() { _ = os.Remove("/var/lib/buildkit") })
+	}
 	d := &buildkit{newDaemonDir(t), runtime, programs}
 	for name, text := range map[string]string{
 		"cni.conflist": fmt.Sprintf(podNetwork, d.dir+"/ipam"),
@@ -62,7 +65,7 @@ func startBuildKit(t testing.TB, runtime string) *buildkit {
 }
 
 const buildkitConfig = `
-root = "DIR/root"
+root = "/var/lib/buildkit"
 insecure-entitlements = ["security.insecure", "network.host"]
 [grpc]
 address = ["unix://DIR/b.sock"]
@@ -78,9 +81,11 @@ cniConfigPath = "DIR/cni.conflist"
 cniBinaryPath = "/usr/lib/cni"
 `
 
-// buildkitSetup gives buildkitd a /run of its own with the host's leases in it, and a directory for its temporary mounts.
+// buildkitSetup gives buildkitd a /run of its own with the host's leases in it, its state where it is by default, and a directory for
+// its temporary mounts.
 const buildkitSetup = `
-mkdir -p leases tmp /run/bulkhead
+mkdir -p root leases tmp /run/bulkhead
+mount --bind root /var/lib/buildkit
 mount --bind /run/bulkhead leases
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/bulkhead
@@ -105,7 +110,7 @@ func (d *buildkit) left(t testing.TB) []string {
 		left = append(left, found...)
 	}
 	for _, line := range strings.Split(procFile(t, d.cmd.Process.Pid, "mountinfo"), "\n") {
-		if f := strings.Fields(line); len(f) > 4 && (strings.HasPrefix(f[4], d.dir+"/root/") || strings.HasPrefix(f[4], d.dir+"/tmp/")) && !strings.Contains(f[4], "/net/") {
+		if f := strings.Fields(line); len(f) > 4 && (strings.HasPrefix(f[4], "/var/lib/buildkit/") || strings.HasPrefix(f[4], d.dir+"/tmp/")) && !strings.Contains(f[4], "/net/") {
 			left = append(left, "mount "+f[4])
 		}
 	}

@@ -39,15 +39,21 @@ func layersOf(t testing.TB, archive string) []string {
 	}
 	var layers []string
 	for _, l := range manifest.Layers {
-		var lines []string
-		eachEntry(t, blob(l), func(h *tar.Header, content []byte) {
-			attributes := fmt.Sprint(h.PAXRecords)
-			lines = append(lines, fmt.Sprintf("%c %s %o %d/%d %q %x %s", h.Typeflag, h.Name, h.Mode, h.Uid, h.Gid, h.Linkname, sha256.Sum256(content), attributes))
-		})
-		slices.Sort(lines)
-		layers = append(layers, strings.Join(lines, "\n"))
+		layers = append(layers, layerEntries(t, blob(l)))
 	}
 	return layers
+}
+
+// layerEntries lists a layer.
+func layerEntries(t testing.TB, layer []byte) string {
+	t.Helper()
+	var lines []string
+	eachEntry(t, layer, func(h *tar.Header, content []byte) {
+		attributes := fmt.Sprint(h.PAXRecords)
+		lines = append(lines, fmt.Sprintf("%c %s %o %d/%d %q %x %s", h.Typeflag, h.Name, h.Mode, h.Uid, h.Gid, h.Linkname, sha256.Sum256(content), attributes))
+	})
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 func eachEntry(t testing.TB, archive []byte, f func(*tar.Header, []byte)) {

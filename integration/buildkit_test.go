@@ -85,6 +85,7 @@ RUN --mount=type=bind,target=/context cat /context/note >/srv/app/context; ! tou
 RUN --mount=type=bind,target=/context,rw touch /context/thrown-away; ls /context >/srv/app/names
 RUN --mount=type=bind,target=/context,rw chown 1:2 /context/note; cp -a /context/note /srv/app/owned; stat -c %u:%g /context/root.tar >/srv/app/owner
 RUN --mount=type=bind,from=tools,source=/tools,target=/tools ls -ln /tools | awk '{print $1, $3, $4, $9}' >/srv/app/tools; ! touch /tools/denied
+RUN --mount=type=bind,from=tools,target=/stage ls -ln /stage/tools | awk '{print $1, $3, $4, $9}' >/srv/app/stage; stat -c %u:%g /stage /stage/data/seed >>/srv/app/stage; ! touch /stage/tools/denied
 RUN --mount=type=cache,id=owned,target=/owned,uid=1000,gid=1001,mode=0750 ls -ldn /owned | awk '{print $1, $3, $4}' >/srv/app/cache-owner; echo kept >/owned/k; chown 5:6 /owned/k
 RUN --mount=type=cache,id=owned,target=/owned,uid=1000,gid=1001,mode=0750 stat -c '%u:%g' /owned/k >>/srv/app/cache-owner
 RUN --network=none ls /sys/class/net >/srv/app/net

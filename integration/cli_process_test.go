@@ -105,6 +105,23 @@ var processCases = []cliCase{
 		equal(t, "pids", cgroupValue(t, pid, "pids", "pids.max"), "66")
 		equal(t, "memory after an update of pids", cgroupValue(t, pid, "memory", memoryLimitFile()), "67108864")
 	}},
+	// runtime-spec before 1.3 had no "absent" for it: engines write 0 for a limit that nobody asked for.
+	{"update/pids-0", true, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, func(s *specs.Spec) { s.Linux.Resources.Pids = &specs.LinuxPids{Limit: new(int64)} })
+		pid := b.running(t)
+		equal(t, "pids of 0 at create", cgroupValue(t, pid, "pids", "pids.max"), "4096")
+		b.do(t, "update", "--pids-limit", "66", b.id)
+		for _, r := range []string{`{"pids":{"limit":0},"memory":{"limit":67108864}}`, `{"pids":{}}`} {
+			cmd := b.command("update", "--resources", "-", b.id)
+			cmd.Stdin = strings.NewReader(r)
+			must(t, run(t, cmd))
+			equal(t, "pids after "+r, cgroupValue(t, pid, "pids", "pids.max"), "66")
+		}
+		b.do(t, "update", "--pids-limit", "0", b.id)
+		equal(t, "pids after --pids-limit 0", cgroupValue(t, pid, "pids", "pids.max"), "66")
+		b.do(t, "update", "--pids-limit", "-1", b.id)
+		equal(t, "pids after --pids-limit -1", cgroupValue(t, pid, "pids", "pids.max"), "32768")
+	}},
 	{"update/cannot-widen", true, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)
 		pid := b.running(t)

@@ -123,7 +123,12 @@ var protocolCases = []cliCase{
 	{"events", false, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime)
 		pid := b.running(t)
-		eventually(t, "the program", func() error { return execed(pid) }) // the runtime's threads count as well
+		eventually(t, "the program", func() error { // until then the runtime's own threads are there
+			if text := procFile(t, pid, "cmdline"); !strings.HasPrefix(text, "sleep") {
+				return fmt.Errorf("it runs %q", text)
+			}
+			return nil
+		})
 		var event struct {
 			Type, ID string
 			Data     struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,6 +25,9 @@ func TestCRIO(t *testing.T) {
 			t.Run("version and features", func(t *testing.T) { crioProbes(t, runtimePath(t, name)) })
 			t.Run("containers of a pod", func(t *testing.T) { crioPod(t, name) })
 			t.Run("terminal, and an error at create", func(t *testing.T) { crioErrors(t, name) })
+			t.Run("exec", func(t *testing.T) { crioExecs(t, name) })
+			t.Run("attach", func(t *testing.T) { crioTerminal(t, name) })
+			t.Run("life", func(t *testing.T) { crioLife(t, name) })
 		})
 	}
 }
@@ -179,19 +181,25 @@ func namespaceFile(kind specs.LinuxNamespaceType) string {
 }
 
 // A crio is a container as CRI-O keeps it.
-type crio struct{ *bundle }
+type crio struct {
+	*bundle
+	// stdin has conmon keep the container's input open.
+	stdin bool
+}
 
 func newCRIO(t *testing.T, runtime string, edits ...func(*specs.Spec)) *crio {
 	t.Helper()
-	c := &crio{newBundle(t, runtime, edits...)}
+	c := &crio{bundle: newBundle(t, runtime, edits...)}
 	must(t, run(t, exec.Command("mkdir", c.dir+"/exits", c.dir+"/persist", c.dir+"/sockets")))
 	return c
 }
 
 // A conmonReport is what conmon writes to CRI-O's pipe.
 type conmonReport struct {
-	Pid     int
-	Message string
+	Pid      int
+	Message  string
+	ExitCode *int `json:"exit_code"`
+	Data     int  // the process, in version 1 of conmon's words
 }
 
 // conmon creates the container as CRI-O has conmon do it.
@@ -202,6 +210,9 @@ func (c *crio) conmon(t *testing.T) conmonReport {
 		"--runtime-arg", "--root=" + c.bundle.state, "--socket-dir-path", c.dir + "/sockets", "-u", c.id}
 	if c.terminal(t) {
 		list = append(list, "-t")
+	}
+	if c.stdin {
+		list = append(list, "-i")
 	}
 	sync, syncWrite := pipe(t)
 	startRead, start := pipe(t)
@@ -266,38 +277,11 @@ func (c *crio) state(t *testing.T) specs.State {
 // exec is CRI-O's ExecSync: in the foreground, with pipes, the process in a file that is made of the container's own.
 func (c *crio) exec(t *testing.T, command ...string) result {
 	t.Helper()
-	var s specs.Spec
-	decode(t, readDoc(t, c.dir+"/config.json"), &s)
-	s.Process.Args, s.Process.Terminal = command, false
-	data, err := json.Marshal(s.Process)
-	if err == nil {
-		err = os.WriteFile(c.dir+"/exec-process", data, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return run(t, c.command("exec", "--pid-file", c.dir+"/exec-pid", "--process", c.dir+"/exec-process", c.id))
+	return run(t, c.command("exec", "--pid-file", c.dir+"/exec-pid", "--process", c.processFile(t, false, command...), c.id))
 }
 
 // exitCode waits for the file with which conmon tells the end.
-func (c *crio) exitCode(t *testing.T) string {
-	t.Helper()
-	code := ""
-	eventually(t, "the exit file", func() error {
-		data, err := os.ReadFile(filepath.Join(c.dir, "exits", c.id))
-		code = string(data)
-		return err
-	})
-	return code
-}
+func (c *crio) exitCode(t *testing.T) string { t.Helper(); return exitFile(t, c.dir, c.id) }
 
 // log is the container's log without time stamps.
-func (c *crio) log(t *testing.T) string {
-	t.Helper()
-	var lines []string
-	for _, line := range strings.Split(strings.TrimSpace(readDoc(t, c.dir+"/log")), "\n") {
-		_, rest, _ := strings.Cut(line, " ")
-		lines = append(lines, rest)
-	}
-	return strings.Join(lines, "\n")
-}
+func (c *crio) log(t *testing.T) string { t.Helper(); return conmonLog(t, c.dir) }

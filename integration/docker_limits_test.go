@@ -71,6 +71,19 @@ var limitScenarios = []scenario{
 			equal(t, "oom_kill_disable", cgroupValue(t, pid, "memory", "memory.oom_control")[:len("oom_kill_disable 0")], "oom_kill_disable 0")
 		}
 		equal(t, "core", limitOf(procFile(t, pid, "limits"), "Max core file size"), "1 1 bytes")
+		// Unlimited in Docker's words, which is never one task, as 0 is for runc since 1.4.
+		id = d.container(t, "--pids-limit", "0", "busybox", "sleep", "1000")
+		unlimited := cgroupValue(t, d.pid(t, id), "pids", "pids.max")
+		if unlimited != "4096" && unlimited != "32768" {
+			t.Errorf("--pids-limit 0 gives %s tasks, want the profile's default or ceiling", unlimited)
+		}
+		d.do(t, "update", "--pids-limit", "60", id)
+		d.do(t, "update", "--pids-limit", "0", id)
+		want := "32768"
+		if trimmed(d.do(t, "inspect", "-f", "{{.HostConfig.PidsLimit}}", id)) == "60" {
+			want = "60" // the client sends nothing for 0
+		}
+		equal(t, "pids after an update to 0", cgroupValue(t, d.pid(t, id), "pids", "pids.max"), want)
 	}},
 	// As kubelet sets it: 1000 for a pod without requests, 2 to 999 by its share of the memory.
 	{"limits/oom-score", false, func(t *testing.T, d *docker) {

@@ -45,6 +45,15 @@ var refusalScenarios = []scenario{
 		for _, alias := range []string{"/alias/root", "/alias/root/root", "/alias/root/etc/shadow", "/alias/run", "/alias/run/docker.sock", "/alias"} {
 			d.refusedRun(t, "rule mounts", "-v", d.dir+alias+":/host")
 		}
+		// A volume that is a bind of the host's directory lies where Docker's volumes are.
+		for _, path := range []string{"/", "/root", "/etc/ssh", "/usr", d.dir + "/run"} {
+			d.refusedRun(t, "rule mounts", "--mount", volumeOfHost(path))
+		}
+		own := sharedDir(t)
+		d.run(t, "--mount", volumeOfHost(own), "busybox", "touch", "/host/made")
+		if _, err := os.Stat(filepath.Join(own, "made")); err != nil {
+			t.Error(err)
+		}
 	}},
 	{"refused/system-directories-writable", true, func(t *testing.T, d *docker) {
 		for _, path := range []string{"/usr", "/bin", "/lib", "/opt", "/srv", "/home"} {
@@ -95,4 +104,9 @@ func mountOptions(mounts, at string) string {
 		}
 	}
 	return options
+}
+
+// volumeOfHost asks for an anonymous volume of Docker's local driver that is a bind mount of a directory.
+func volumeOfHost(path string) string {
+	return "type=volume,dst=/host,volume-driver=local,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=" + path
 }

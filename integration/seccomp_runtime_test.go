@@ -13,7 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/starts"
 )
 
 // The smallest programs: one ends with status 0, one waits for good. Each makes one system call and needs no memory, library
@@ -67,12 +67,12 @@ func permitting(names ...string) func(*specs.Spec) {
 type startKind struct {
 	name         string
 	profile      string
-	create, exec generate.Start
+	create, exec starts.Start
 }
 
 var startKinds = []startKind{
-	{"with no_new_privs", "default", generate.CreateNoNewPrivs, generate.ExecNoNewPrivs},
-	{"without no_new_privs", "compatible", generate.CreatePrivileged, generate.ExecPrivileged},
+	{"with no_new_privs", "default", starts.CreateNoNewPrivs, starts.ExecNoNewPrivs},
+	{"without no_new_privs", "compatible", starts.CreatePrivileged, starts.ExecPrivileged},
 }
 
 // startVariants are the same start in other circumstances.
@@ -157,7 +157,7 @@ func TestRuntimeCalls(t *testing.T) {
 	}
 	for _, k := range startKinds {
 		own := smallest[goruntime.GOARCH]
-		calls := append(generate.NeededBy(k.create|k.exec), own.exit, own.paused)
+		calls := append(starts.NeededBy(k.create|k.exec), own.exit, own.paused)
 		t.Run(k.name+"/suffices", func(t *testing.T) { k.suffices(t, calls, recorder) })
 		t.Run(k.name+"/create", func(t *testing.T) { k.createWithout(t, calls) })
 		t.Run(k.name+"/exec", func(t *testing.T) { k.execWithout(t, calls) })
@@ -171,7 +171,7 @@ func (k startKind) suffices(t *testing.T, calls []string, recorder *callRecorder
 		t.Run(v.name, func(t *testing.T) {
 			exec := k.waiting(t, calls)
 			create := smallBundle(t, "/ends", permitting(calls...), v.edit)
-			tell := func(start generate.Start, what string) {
+			tell := func(start starts.Start, what string) {
 				if recorder != nil {
 					made, denied := recorder.take(t)
 					k.compare(t, what, start, made, denied)
@@ -200,14 +200,14 @@ func start(t testing.TB, b *bundle, terminal bool, args ...string) {
 	b.do(t, args...)
 }
 
-func (k startKind) compare(t testing.TB, what string, start generate.Start, made, denied callTally) {
+func (k startKind) compare(t testing.TB, what string, start starts.Start, made, denied callTally) {
 	t.Helper()
-	known := map[string]generate.RuntimeCall{}
-	for _, c := range generate.RuntimeCalls() {
+	known := map[string]starts.Call{}
+	for _, c := range starts.Calls() {
 		if c.Starts&start != 0 {
 			known[c.Name] = c
 		}
-		if c.Starts&start != 0 && c.Need == generate.Needed && made[c.Name] == 0 {
+		if c.Starts&start != 0 && c.Need == starts.Needed && made[c.Name] == 0 {
 			t.Errorf("%s: %s is said to be needed and was not called", what, c.Name)
 		}
 	}
@@ -218,7 +218,7 @@ func (k startKind) compare(t testing.TB, what string, start generate.Start, made
 		}
 	}
 	for _, name := range denied.names() {
-		if known[name].Need != generate.Spare {
+		if known[name].Need != starts.Spare {
 			t.Errorf("%s: %s was denied and is not spare", what, name)
 		}
 	}
@@ -226,7 +226,7 @@ func (k startKind) compare(t testing.TB, what string, start generate.Start, made
 
 // createWithout drops each call of the table from the profile.
 func (k startKind) createWithout(t *testing.T, calls []string) {
-	for _, c := range generate.RuntimeCalls() {
+	for _, c := range starts.Calls() {
 		if c.Starts&k.create == 0 {
 			continue
 		}
@@ -244,7 +244,7 @@ func (k startKind) execWithout(t *testing.T, calls []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range generate.RuntimeCalls() {
+	for _, c := range starts.Calls() {
 		if c.Starts&k.exec == 0 {
 			continue
 		}
@@ -272,14 +272,14 @@ func withoutCall(t testing.TB, state []byte, name string) []byte {
 }
 
 // judgeDrop compares what became of a start without a call with what the table says.
-func (b *bundle) judgeDrop(t testing.TB, c generate.RuntimeCall, r result) {
+func (b *bundle) judgeDrop(t testing.TB, c starts.Call, r result) {
 	t.Helper()
 	switch started := r.code == 0; {
-	case c.Need == generate.Needed && started:
+	case c.Need == starts.Needed && started:
 		t.Errorf("it starts without %s, which is said to be needed", c.Name)
-	case (c.Need == generate.Kept || c.Need == generate.Spare) && !started:
+	case (c.Need == starts.Kept || c.Need == starts.Spare) && !started:
 		t.Errorf("it does not start without %s, which is said to be none of the needed: %s", c.Name, r)
-	case c.Need == generate.AtTimes:
+	case c.Need == starts.AtTimes:
 		t.Logf("without %s, which not every start calls: exit status %d", c.Name, r.code)
 	}
 }
@@ -289,7 +289,7 @@ func (b *bundle) judgeDrop(t testing.TB, c generate.RuntimeCall, r result) {
 func TestRuntimeCallsOfSignals(t *testing.T) {
 	for _, k := range startKinds {
 		for _, dropped := range []string{"", "rt_sigreturn"} {
-			calls := slices.DeleteFunc(append(generate.NeededBy(k.create), smallest[goruntime.GOARCH].exit), func(name string) bool { return name == dropped })
+			calls := slices.DeleteFunc(append(starts.NeededBy(k.create), smallest[goruntime.GOARCH].exit), func(name string) bool { return name == dropped })
 			b := smallBundle(t, "/ends", permitting(calls...))
 			must(t, b.withFiles(t, "--profile", k.profile, "create", "--bundle", b.dir, "--pid-file", b.dir+"/pid", b.id))
 			if err := syscall.Tgkill(b.pid(t), b.pid(t), unix.SIGURG); err != nil {

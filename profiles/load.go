@@ -34,8 +34,8 @@ func Load(name, siteDir string) (Profile, error) {
 	path := filepath.Join(siteDir, name+".json")
 	data, err := ReadTrusted(path, maxFile)
 	if errors.Is(err, ErrAbsent) {
-		return Profile{}, fmt.Errorf("load profile %q: it is neither built in (%s) nor in %q: %w",
-			name, strings.Join(Names(), ", "), siteDir, ErrAbsent)
+		return Profile{}, fmt.Errorf("load profile %q: it is neither built in (%s) nor in %q",
+			name, strings.Join(Names(), ", "), siteDir)
 	}
 	if err != nil {
 		return Profile{}, fmt.Errorf("load profile %q: %w", name, err)

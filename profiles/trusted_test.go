@@ -160,7 +160,7 @@ func TestLoad(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"typo":     `load profile "DIR/typo.json": line 7: unknown key "capabilitys" in the profile`,
-		"gone":     `load profile "gone": it is neither built in (compatible, default, restricted) nor in "DIR": is absent`,
+		"gone":     `load profile "gone": it is neither built in (compatible, default, restricted) nor in "DIR"`,
 		"mine":     `load profile "mine": read "DIR/mine.json": file "mine.json" belongs to user 1000, want root (0)`,
 		"large":    `load profile "large": read "DIR/large.json": it is larger than 1048576 bytes`,
 		"../site":  `load profile "../site": want lower case letters, digits and dashes, at most 63, beginning with a letter`,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	_ "github.com/opencontainers/cgroups/devices" // lets the cgroup managers write device rules
@@ -13,6 +14,10 @@ import (
 // container.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == "init" {
+		if _, ok := os.LookupEnv("_LIBCONTAINER_SYNCPIPE"); !ok { // libcontainer's words are about that pipe
+			fmt.Fprintln(os.Stderr, `bulkhead: "init" is what create runs in a container, no command; see bulkhead --help`)
+			os.Exit(1)
+		}
 		libcontainer.Init()
 	}
 }

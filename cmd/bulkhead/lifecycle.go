@@ -105,7 +105,14 @@ func listCommand(r *container.Runtime) *cli.Command {
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only IDs"},
 		},
 		Action: withArgs(0, 0, func(ctx *cli.Context) error {
+			format := ctx.String("format")
+			if format != "table" && format != "json" {
+				return fmt.Errorf("read --format: %q is not one of table, json", format)
+			}
 			states, problems := r.List()
+			if len(states) == 0 && len(problems) == 1 {
+				return problems[0]
+			}
 			for _, p := range problems {
 				fmt.Fprintln(os.Stderr, p)
 			}
@@ -125,19 +132,15 @@ func printStates(ctx *cli.Context, states []container.State) error {
 		}
 		return nil
 	}
-	switch f := ctx.String("format"); f {
-	case "json":
+	if ctx.String("format") == "json" {
 		return json.NewEncoder(w).Encode(states)
-	case "table":
-		t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
-		fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
-		for _, s := range states {
-			fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
-		}
-		return t.Flush()
-	default:
-		return fmt.Errorf("read --format: %q is not one of table, json", f)
 	}
+	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, s := range states {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+	}
+	return t.Flush()
 }
 
 func psCommand(r *container.Runtime) *cli.Command {

@@ -116,6 +116,9 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 	if err := configureLog(ctx); err != nil {
 		return err
 	}
+	if ctx.String("root") == "" {
+		return errors.New("read --root: it must not be empty")
+	}
 	root, err := filepath.Abs(ctx.String("root"))
 	if err != nil {
 		return fmt.Errorf("resolve --root: %w", err)
@@ -127,7 +130,7 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 	if program, ok := recordingProgram(r.Program); ok || ctx.Bool("record") {
 		r.Program = program
 		r.Record = &container.RecordOptions{
-			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), CallersMounts: callersMounts(), Version: version,
+			File: ctx.String("record-file"), Name: ctx.String("record-name"), Recorder: ctx.String("recorder"), Version: version,
 		}
 	}
 	program, ok := profiles.RequiringProgram(r.Program)

@@ -13,22 +13,8 @@ int bulkhead_own_mounts;
 // The mount namespace that the caller is in, for what has to be seen there; -1 when there is no other.
 int bulkhead_host_mounts = -1;
 
-// A descriptor of the mount namespace that the caller is in, for the recorder of a recording runtime; else -1.
-int bulkhead_callers_mounts = -1;
-
 // In grace.go.
 void bulkhead_skip_grace_period(void);
-
-// Whether the command line may ask for a recording: by the program's name or an option.
-static int records(const char *args, const char *end) {
-	const char *base = strrchr(args, '/');
-	if (!strncmp(base ? base + 1 : args, "bulkhead-record", 15))
-		return 1;
-	for (const char *a = args; a < end; a += strlen(a) + 1)
-		if (!strncmp(a, "--record", 8) || !strncmp(a, "-record", 7))
-			return 1;
-	return 0;
-}
 
 // create and run stage mounts that only this process and the container's init see. unshare(2) of a mount namespace
 // changes one thread, so it is done here, before the Go runtime starts others: all threads are in it then, and none has to
@@ -52,10 +38,9 @@ __attribute__((constructor)) static void own_mounts(void) {
 		execs |= !strcmp(a, "exec");
 	}
 	if (creates) {
-		if (records(args, args + n))
-			bulkhead_callers_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		// Without it there would be no way back: then it is no namespace of its own, and no container.
 		bulkhead_host_mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-		bulkhead_own_mounts = unshare(CLONE_NEWNS) ? -errno : 1;
+		bulkhead_own_mounts = bulkhead_host_mounts < 0 || unshare(CLONE_NEWNS) ? -errno : 1;
 	}
 	if (creates || execs)
 		bulkhead_skip_grace_period();
@@ -69,9 +54,6 @@ import (
 	"os"
 	"syscall"
 )
-
-// callersMounts is a descriptor of the caller's mount namespace, below 0 when no recording was asked for.
-func callersMounts() int { return int(C.bulkhead_callers_mounts) }
 
 // ownMounts tells whether this process has a mount namespace of its own, and why not.
 func ownMounts() error {

@@ -48,7 +48,7 @@ func updateFlags() []cli.Flag {
 		&cli.StringFlag{Name: "memory", Usage: "memory in `BYTES`, with b, k, m, g"},
 		&cli.StringFlag{Name: "memory-reservation", Usage: "soft limit in `BYTES`"},
 		&cli.StringFlag{Name: "memory-swap", Usage: "memory and swap in `BYTES`; -1 is none"},
-		&cli.IntFlag{Name: "pids-limit", Usage: "number of tasks"},
+		&cli.IntFlag{Name: "pids-limit", Usage: "number of tasks (0: as it is)"},
 		&cli.StringFlag{Name: "l3-cache-schema", Usage: "refused: Intel RDT belongs to the host"},
 		&cli.StringFlag{Name: "mem-bw-schema", Usage: "refused: Intel RDT belongs to the host"},
 		hidden("kernel-memory"), hidden("kernel-memory-tcp"),

@@ -63,7 +63,7 @@ func main() {
 }
 
 func newApp() *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:            "bulkheadctl",
 		Usage:           "install, explain, try and examine the container runtime bulkhead",
 		Description:     description,
@@ -78,6 +78,25 @@ func newApp() *cli.App {
 			fmt.Fprintf(ctx.App.ErrWriter, "bulkheadctl: find command %q: there is none of that name, see bulkheadctl --help\n", name)
 			os.Exit(1)
 		},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return fmt.Errorf("%w, see bulkheadctl --help", err) },
+	}
+	oneLine(app.Commands, "bulkheadctl")
+	return app
+}
+
+// oneLine has every command say in one line which of its options is wrong, where the library prints its whole help.
+func oneLine(commands []*cli.Command, above string) {
+	for _, c := range commands {
+		name := above + " " + c.Name
+		say := c.OnUsageError
+		c.OnUsageError = func(ctx *cli.Context, err error, sub bool) error {
+			err = fmt.Errorf("%w, see %s --help", err, name)
+			if say != nil {
+				return say(ctx, err, sub)
+			}
+			return err
+		}
+		oneLine(c.Subcommands, name)
 	}
 }
 

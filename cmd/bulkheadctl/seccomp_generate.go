@@ -15,6 +15,7 @@ import (
 	"github.com/bulkhead-runtime/bulkhead/seccomp/compile"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/starts"
 )
 
 const seccompGenerateHelp = `Makes the smallest profile that permits what RECORDINGs of seccomp record saw. It goes to --output, or to standard output. What
@@ -216,7 +217,7 @@ func generateInput(ctx *cli.Context, files []string) ([]*recording.Recording, ge
 }
 
 // generateCeiling is the filter of the hardening profile, and how processes start under it.
-func generateCeiling(ctx *cli.Context) (seccomp.Profile, generate.Start, error) {
+func generateCeiling(ctx *cli.Context) (seccomp.Profile, starts.Start, error) {
 	cfg, err := loadConfig()
 	if err != nil {
 		return seccomp.Profile{}, 0, err
@@ -233,11 +234,11 @@ func generateCeiling(ctx *cli.Context) (seccomp.Profile, generate.Start, error) 
 		return seccomp.Profile{}, 0, err
 	}
 	ceiling, err := seccomp.FromOCI(s, ctx.String("arch"))
-	starts := generate.CreateNoNewPrivs | generate.ExecNoNewPrivs
+	kinds := starts.CreateNoNewPrivs | starts.ExecNoNewPrivs
 	if !p.NoNewPrivileges.On || ctx.Bool("any-start") {
-		starts |= generate.CreatePrivileged | generate.ExecPrivileged
+		kinds |= starts.CreatePrivileged | starts.ExecPrivileged
 	}
-	return ceiling, starts, err
+	return ceiling, kinds, err
 }
 
 func listMargins(ctx *cli.Context) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/source"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/starts"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/syscalls"
 )
 
@@ -119,7 +120,7 @@ func lawOptions(t *testing.T, r *rand.Rand, arch string) generate.Options {
 		o.Base = &base
 	}
 	if r.IntN(2) == 0 {
-		o.Starts = generate.CreateNoNewPrivs | generate.ExecNoNewPrivs
+		o.Starts = starts.CreateNoNewPrivs | starts.ExecNoNewPrivs
 	}
 	return o
 }

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/seccomp"
-	"github.com/bulkhead-runtime/bulkhead/seccomp/generate"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/notify"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/starts"
 )
 
 // notified runs the workload with this program asked about the calls that the profile does not permit.
@@ -50,11 +50,11 @@ func (v *verification) quiet() seccomp.Profile {
 
 // runtimeLacks are the calls that the start of a container needs and the profile does not permit.
 func (v *verification) runtimeLacks() []string {
-	start := generate.CreatePrivileged
+	start := starts.CreatePrivileged
 	if v.workload.profile.NoNewPrivileges.On {
-		start = generate.CreateNoNewPrivs
+		start = starts.CreateNoNewPrivs
 	}
-	return slices.DeleteFunc(generate.NeededBy(start), func(name string) bool {
+	return slices.DeleteFunc(starts.NeededBy(start), func(name string) bool {
 		return slices.ContainsFunc(v.hardened.Call(name).Rules, func(r seccomp.Rule) bool { return r.Verdict.Action.Permits() })
 	})
 }

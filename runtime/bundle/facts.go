@@ -52,6 +52,9 @@ type Source struct {
 	Submounts []Submount `json:"submounts,omitempty"`
 	// Rdev is "major:minor" of a device node.
 	Rdev string `json:"rdev,omitempty"`
+	// Overlay tells that the runtime itself mounted the source, as an overlay of directories that the spec names, at a path of its
+	// own. Its layers are judged when it is staged.
+	Overlay bool `json:"overlay,omitempty"`
 	// Err says why the source could not be opened; everything else is zero then.
 	Err string `json:"err,omitempty"`
 }

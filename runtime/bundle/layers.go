@@ -28,8 +28,10 @@ func (r *Resolved) Describe(files []*os.File) ([]Source, error) {
 	}
 	l := res.newLocator()
 	defer l.close()
+	l.look(found, Source{})
 	patterns := slices.DeleteFunc(slices.Clone(r.table), func(p ProtectedPath) bool { return !strings.Contains(p.Path, "/*/") })
-	for _, p := range l.protect(l.expand(patterns, found)) {
+	known := r.Facts.Protected
+	for _, p := range append(l.protect(l.expand(patterns)), l.shown(known)...) {
 		if !slices.Contains(r.Facts.Protected, p) {
 			r.Facts.Protected = append(r.Facts.Protected, p)
 		}

@@ -55,6 +55,7 @@ func TestBindAliases(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	want := []ProtectedPath{{Path: alias, FSDev: s[0].FSDev, FSPath: s[0].FSPath, Dev: s[0].Dev, Inode: s[0].Inode, Class: "refused", Why: "w"}}
+	want = append(want, elsewhere(want[0], s[0].FSDev, alias, covered))
 	if !reflect.DeepEqual(r.Facts.Protected, want) {
 		t.Errorf("protected %+v, want %+v", r.Facts.Protected, want)
 	}

@@ -3,6 +3,7 @@ package bundle
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -41,16 +42,20 @@ func TestProtectedLayers(t *testing.T) {
 }
 
 func TestOverlayLayers(t *testing.T) {
-	for options, want := range map[string][]string{
-		"rw,lowerdir=/a:/b/,upperdir=/u,workdir=/w": {"/a", "/b", "/u"},
-		`rw,lowerdir=/a\:1:/b\,c,upperdir=/u`:       {"/a:1", "/b,c", "/u"},
-		"rw,lowerdir+=/a,lowerdir+=/b,datadir+=/d":  {"/a", "/b", "/d"},
-		"rw,lowerdir=/a::/data,redirect_dir=on":     {"/a", "/data"},
-		"rw,lowerdir=l/ABC:l/DEF,upperdir=relative": nil,
-		"rw,seclabel":     nil,
-		`lowerdir=/ends\`: {`/ends\`},
+	for options, want := range map[string]string{
+		"rw,lowerdir=/a:/b/,upperdir=/u,workdir=/w": "lowerdir=/a lowerdir=/b upperdir=/u workdir=/w",
+		`rw,lowerdir=/a\:1:/b\,c,upperdir=/u`:       "lowerdir=/a:1 lowerdir=/b,c upperdir=/u",
+		"rw,lowerdir+=/a,lowerdir+=/b,datadir+=/d":  "lowerdir=/a lowerdir=/b lowerdir=/d",
+		"rw,lowerdir=/a::/data,redirect_dir=on":     "lowerdir=/a lowerdir=/data",
+		"rw,lowerdir=l/ABC:../DEF,upperdir=./u":     "lowerdir=l/ABC lowerdir=../DEF upperdir=u",
+		"rw,seclabel":                               "",
+		`lowerdir=/ends\`:                           `lowerdir=/ends\`,
 	} {
-		if got := overlayLayers(options); !slices.Equal(got, want) {
+		var got []string
+		for _, n := range overlayLayers(options) {
+			got = append(got, n.role+"="+n.path)
+		}
+		if strings.Join(got, " ") != want {
 			t.Errorf("%s: got %q, want %q", options, got, want)
 		}
 	}

@@ -15,6 +15,19 @@ type locator struct {
 	*resolver
 	dirs map[string]*parentDir
 	stat unix.Statx_t // of the last find
+
+	// ways are how the sources can be reached, near the mounts of the file systems that they reach, shows the overlays that
+	// sources lie in.
+	ways  []way
+	near  []mountEntry
+	shows []mountEntry
+	// layers are the known layers of overlays, twins the other devices with the UUID of a source's; both by device.
+	layers  map[string][]fsPlace
+	twins   map[string][]string
+	aliases []ProtectedPath
+	// roots are open directories to open handles on. noHandles tells that overlays give none.
+	roots     []int
+	noHandles bool
 }
 
 // A parentDir is a directory whose path has no symbolic link; fd is -1 when it could not be opened, with err.
@@ -24,7 +37,7 @@ type parentDir struct {
 }
 
 func (r *resolver) newLocator() *locator {
-	return &locator{resolver: r, dirs: map[string]*parentDir{}}
+	return &locator{resolver: r, dirs: map[string]*parentDir{}, layers: map[string][]fsPlace{}}
 }
 
 func (l *locator) close() {
@@ -33,12 +46,16 @@ func (l *locator) close() {
 			_ = unix.Close(d.fd)
 		}
 	}
+	for _, fd := range l.roots {
+		_ = unix.Close(fd)
+	}
 }
 
-// protect locates the paths of a table that this host has, in the table's order. A path that is there and cannot be
-// located keeps its name: it is still compared by path.
+// protect locates the paths of a table that this host has, in the table's order, and after them the further places of those. A
+// path that is there and cannot be located keeps its name: it is still compared by path.
 func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 	found := make([]ProtectedPath, 0, len(table))
+	places := make([]located, 0, len(table))
 	for _, p := range table {
 		place, st, err := l.find(path.Clean(p.Path))
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -50,9 +67,9 @@ func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
 		}
 		p.FSDev, p.FSPath = place.dev, place.fsPath
 		p.Dev, p.Inode = unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino
-		found = append(append(found, p), l.overlaid(p, place)...)
+		found, places = append(found, p), append(places, located{p, place})
 	}
-	return found
+	return append(found, l.others(places)...)
 }
 
 // find locates what a clean absolute path leads to, symbolic links followed. What it gives of statx(2) is good until the next find.
@@ -106,7 +123,7 @@ func (l *locator) dir(name string) *parentDir {
 
 // expand replaces the patterns of a table (a "*" stands for one path element) by the names on this host that a source
 // can touch: those it lies in, all of them when it lies above, and symbolic links, which lead anywhere.
-func (l *locator) expand(table []ProtectedPath, sources []Source) []ProtectedPath {
+func (l *locator) expand(table []ProtectedPath) []ProtectedPath {
 	out := make([]ProtectedPath, 0, len(table))
 	names := map[string][]string{}
 	for _, p := range table {
@@ -116,7 +133,7 @@ func (l *locator) expand(table []ProtectedPath, sources []Source) []ProtectedPat
 			continue
 		}
 		if _, ok := names[before]; !ok {
-			names[before] = l.touched(before, sources)
+			names[before] = l.touched(before)
 		}
 		for _, name := range names[before] {
 			q := p
@@ -128,34 +145,31 @@ func (l *locator) expand(table []ProtectedPath, sources []Source) []ProtectedPat
 }
 
 // touched are the names in a directory that matter to the sources, sorted.
-func (l *locator) touched(dir string, sources []Source) []string {
+func (l *locator) touched(dir string) []string {
 	base, _, err := l.find(path.Clean("/" + dir))
 	if err != nil {
 		return nil
 	}
+	at := []fsPlace{{dev: base.dev, path: base.fsPath}}
+	if base.mount.fsType == "overlay" {
+		for _, layer := range l.layersOf(base.mount) {
+			at = append(at, fsPlace{dev: layer.dev, path: path.Join(layer.path, base.fsPath)})
+		}
+	}
 	all := false
 	var names []string
-	add := func(real, dev, fsPath string) {
-		more, whole := l.namesAt(base, real, dev, fsPath)
+	for _, w := range l.ways {
+		more, whole := l.namesAt(base.real, at, w)
 		names, all = append(names, more...), all || whole
-	}
-	for _, s := range sources {
-		if !s.Bind || s.Err != "" {
-			continue
-		}
-		add(s.Real, s.FSDev, s.FSPath)
-		for _, m := range s.Submounts {
-			add(path.Join(s.Real, m.Path), m.FSDev, m.FSPath)
-		}
 	}
 	names = append(names, listed(base.real, all)...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// namesAt are the names below base that a file's place lies in: by path, in the same file system, or in a file system
-// that is mounted below base. whole tells that the place lies above base, or is base.
-func (l *locator) namesAt(base location, real, dev, fsPath string) (names []string, whole bool) {
+// namesAt are the names below a directory, which has a path and places, that a way leads into: by path, in the same file
+// system, or in a file system that is mounted below the directory. whole tells that the way leads above it, or to it.
+func (l *locator) namesAt(dir string, at []fsPlace, w way) (names []string, whole bool) {
 	look := func(dir, path string) {
 		if rel, ok := relative(dir, path); ok && rel != "" {
 			name, _, _ := strings.Cut(rel[1:], "/")
@@ -164,14 +178,18 @@ func (l *locator) namesAt(base location, real, dev, fsPath string) (names []stri
 			whole = true
 		}
 	}
-	look(base.real, real)
-	if dev == base.dev {
-		look(base.fsPath, fsPath)
+	if w.real != "" {
+		look(dir, w.real)
 	}
-	for i := range l.mounts.entries {
-		e := &l.mounts.entries[i]
-		rel, ok := relative(base.real, e.point)
-		if ok && rel != "" && e.dev == dev && overlap(e.root, fsPath) {
+	for _, p := range at {
+		if w.dev == p.dev {
+			look(p.path, w.path)
+		}
+	}
+	for i := range l.near {
+		e := &l.near[i]
+		rel, ok := relative(dir, e.point)
+		if ok && rel != "" && e.dev == w.dev && overlap(e.root, w.path) {
 			name, _, _ := strings.Cut(rel[1:], "/")
 			names = append(names, name)
 		}

@@ -17,6 +17,8 @@ type Options struct {
 	Protected []ProtectedPath
 	// StateDir is the runtime's own state. It is protected with class "refused". Empty for none.
 	StateDir string
+	// Mounted are the elements of spec.Mounts whose sources the runtime has mounted itself: [Source.Overlay].
+	Mounted []int
 	// Sibling tells which bulkhead container has a user namespace, by the namespace's inode. Nil for none.
 	Sibling func(userNamespace uint64) (id string, r Range, ok bool)
 }
@@ -67,11 +69,15 @@ func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
 	for i, s := range files.sources {
 		r.Facts.Sources[i] = res.source(s)
 	}
+	for _, i := range o.Mounted {
+		r.Facts.Sources[i].Overlay = true
+	}
 	l := res.newLocator()
 	defer l.close()
 	r.mounts = res.mounts
 	r.table = slices.Concat(o.Protected, ownState(o.StateDir), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root)))
-	r.Facts.Protected = l.protect(l.expand(r.table, append(slices.Clone(r.Facts.Sources), r.Facts.Root)))
+	l.look(r.Facts.Sources, r.Facts.Root)
+	r.Facts.Protected = l.protect(l.expand(r.table))
 	if err := r.resolveNamespaces(spec, o); err != nil {
 		return err
 	}

@@ -12,15 +12,15 @@ import (
 // beginLimit bounds the wait for the first process's program: hooks of the kind startContainer run before it.
 const beginLimit = time.Minute
 
-// begin has the first process, which waits at the exec fifo, run its program, with the AppArmor profile that it was created with.
-// The profile takes effect with execve(2), and whoever administers the host may have unloaded it since create: the kernel
-// then leaves the process unconfined without a word. So it is read again before, and where the kernel does not show what is
-// pending, right after. A process without its profile is killed.
+// begin has the first process, which waits at the exec fifo, run its program, with the AppArmor profile and the SELinux label that it was
+// created with. They take effect with execve(2), and whoever administers the host may have unloaded the profile, or the policy that
+// has the label, since create: the kernel then leaves the process unconfined, or in another domain, without a word. So they are
+// read again before, and where the kernel does not show what is pending, right after. A process without them is killed.
 func (h *Holding) begin(exec func() error) error {
-	if h.AppArmor == "" {
+	if h.AppArmor == "" && h.SELinux == "" {
 		return exec()
 	}
-	err := verifyAppArmor(h.InitPID, h.AppArmor)
+	err := h.confined(attrDir(h.InitPID))
 	switch {
 	case err == nil:
 		return exec()
@@ -53,7 +53,7 @@ func (h *Holding) beginUnseen(exec func() error) error {
 		program, err := os.Stat(path)
 		switch {
 		case err == nil && !os.SameFile(own, program):
-			err = verifyAppArmor(h.InitPID, h.AppArmor)
+			err = h.confined(attrDir(h.InitPID))
 		case errors.Is(err, fs.ErrNotExist): // proc_pid_exe(5): a process that has ended has none
 			return nil
 		case err == nil:

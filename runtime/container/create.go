@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/opencontainers/runc/libcontainer"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -60,6 +59,8 @@ type creation struct {
 	asking    *Watch                         // a recorder by notification that was started for this container
 	view      func() (*rootview.View, error) // being made, not yet answering
 
+	overlays []int // mounts of the spec that were overlays
+
 	container *libcontainer.Container
 	process   *libcontainer.Process
 	console   *console
@@ -86,6 +87,9 @@ func (r *Runtime) create(o CreateOptions, signals chan os.Signal) (_ *creation, 
 		return nil, err
 	}
 	warmEncoder()
+	if err := c.privateMounts(); err != nil {
+		return nil, err
+	}
 	if err := c.reserve(); err != nil {
 		return nil, err
 	}
@@ -95,7 +99,7 @@ func (r *Runtime) create(o CreateOptions, signals chan os.Signal) (_ *creation, 
 		}
 	}()
 	steps := []func() error{
-		c.resolve, c.lease, c.judge, c.stage, c.startNotified, c.prepare, c.launch, c.verify, c.startRecorder, c.finish,
+		c.resolve, c.lease, c.judge, c.stage, c.startNotified, c.prepare, c.startInit, c.startRecorder, c.finish,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -190,6 +194,9 @@ func (c *creation) resolve() (err error) {
 	if err := c.clearLeftView(); err != nil {
 		return err
 	}
+	if err := c.mountOverlays(); err != nil {
+		return err
+	}
 	return c.look()
 }
 
@@ -199,7 +206,7 @@ func (c *creation) look() error {
 	if err != nil {
 		return err
 	}
-	resolved, resolveErr := bundle.Resolve(c.asked, c.o.Bundle, bundle.Options{Protected: table, StateDir: c.Config.StateDir, Sibling: c.sibling})
+	resolved, resolveErr := bundle.Resolve(c.asked, c.o.Bundle, bundle.Options{Protected: table, StateDir: c.Config.StateDir, Mounted: c.overlays, Sibling: c.sibling})
 	c.resolved = resolved
 	// A profile that there is not is what to say first: nothing else counts then.
 	if c.policy, err = c.chosen(); err != nil {
@@ -232,44 +239,7 @@ func (c *creation) decide() (err error) {
 	for _, n := range c.notes {
 		changes = append(changes, harden.Change{Rule: "spec", Field: n, Why: "this property is not known and was not applied", Note: true})
 	}
-	c.rec.Changes = changes
-	return nil
-}
-
-// finish saves what exec, update, explain and delete need. After it the container counts as created.
-func (c *creation) finish() error {
-	pid, err := c.process.Pid()
-	if err != nil {
-		return fmt.Errorf("create %q: %w", c.o.ID, err)
-	}
-	c.rec.Creating = false
-	c.rec.InitPID, c.rec.InitStart = pid, startTime(pid)
-	c.rec.Created = time.Now().UTC()
-	decision, err := c.decision()
-	if err != nil {
-		return fmt.Errorf("write record of %q: %w", c.o.ID, err)
-	}
-	if err := c.recordView(); err != nil {
-		return err
-	}
-	if err := writeRecordLines(c.dir, &c.rec.Holding, decision); err != nil {
-		return err
-	}
-	if err := c.openView(); err != nil {
-		return err
-	}
-	c.unlock()
-	return nil
-}
-
-// writePidFile comes last: containerd and conmon take the file for the end of create.
-func (c *creation) writePidFile() error {
-	if c.o.PidFile == "" {
-		return nil
-	}
-	if err := writePidFile(c.o.PidFile, c.rec.InitPID); err != nil {
-		return c.abandon(err)
-	}
+	c.rec.Changes = append(changes, c.overlayChanges()...)
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	catchOthers(signals)
 	p, con, err := r.startExec(rec, c, hardened, o)
 	if err != nil {
-		return -1, err
+		return -1, explainFilter(err, hardened, true)
 	}
 	defer con.close()
 	if o.Detach {

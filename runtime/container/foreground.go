@@ -32,7 +32,7 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 		return -1, c.abandon(err)
 	}
 	if err := c.rec.begin(c.container.Exec); err != nil {
-		return -1, c.abandon(fmt.Errorf("start %q: %w", o.ID, err))
+		return -1, c.abandon(explainFilter(fmt.Errorf("start %q: %w", o.ID, err), c.hardened, false))
 	}
 	if err := c.writePidFile(); err != nil {
 		return -1, err

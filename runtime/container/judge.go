@@ -30,7 +30,8 @@ type Judgement struct {
 
 // Judge runs the steps of create that decide, by the same code, and none that has an effect: no lease, no mount, no line
 // in the refusal log. An empty id is the name of the bundle's directory, as engines call it. The error is about what
-// cannot be judged at all: a broken config.json, an unknown profile. Not guaranteed: that the container then starts; the
+// cannot be judged at all: a broken config.json, an unknown profile. An overlay as a mount, which create has to mount before it can be
+// judged, counts as refused. Not guaranteed: that the container then starts; the
 // host may lack what it needs.
 //
 // The working directory of the process is the bundle's for a moment.

@@ -66,7 +66,7 @@ func (r *Runtime) Start(id string) error {
 	switch status {
 	case libcontainer.Created:
 	case libcontainer.Stopped:
-		return errors.New("cannot start a container that has stopped")
+		return r.explainStart(id, errors.New("cannot start a container that has stopped"))
 	case libcontainer.Running:
 		return errors.New("cannot start an already running container")
 	default:
@@ -81,7 +81,7 @@ func (r *Runtime) Start(id string) error {
 		return err
 	}
 	if err := rec.begin(c.Exec); err != nil {
-		return fmt.Errorf("start %q: %w", id, err)
+		return r.explainStart(id, fmt.Errorf("start %q: %w", id, err))
 	}
 	return notify.forward(rec.InitPID)
 }

@@ -58,6 +58,8 @@ type Holding struct {
 	// AppArmor is the profile that the first process has to run its program with: empty where none was asked for or
 	// AppArmor was not active.
 	AppArmor string `json:"appArmor,omitempty"`
+	// SELinux is the label that it has to have, in the same way.
+	SELinux string `json:"seLinux,omitempty"`
 	// WorkDir is the overlay work directory of our own beside the engine's upper directory, removed at delete.
 	WorkDir string `json:"workDir,omitempty"`
 	// MoreWorkDirs are those of further overlays: mounts of the container.
@@ -163,7 +165,7 @@ func (r *Runtime) readRecord(id string) (*Record, error) {
 		return rec, nil
 	}
 	if err := json.Unmarshal(second, &rec.Decision); err != nil {
-		return nil, fmt.Errorf("load container %q: %s is damaged: %w", id, recordFile, err)
+		return nil, fmt.Errorf("load container %q: %s is damaged: %w; %s", id, recordFile, err, whatToDo)
 	}
 	return rec, nil
 }
@@ -190,7 +192,7 @@ func (r *Runtime) readLines(id string) (h *Holding, second []byte, err error) {
 	first, second, _ := bytes.Cut(b, []byte("\n"))
 	h = &Holding{}
 	if err := json.Unmarshal(first, h); err != nil {
-		return nil, nil, fmt.Errorf("load container %q: %s in %q is damaged: %w", id, recordFile, dir, err)
+		return nil, nil, fmt.Errorf("load container %q: %s in %q is damaged: %w; %s", id, recordFile, dir, err, whatToDo)
 	}
 	if h.Version < 1 || h.Version > recordVersion {
 		return nil, nil, fmt.Errorf("load container %q: its record has version %d, this program knows up to %d: use the newer program", id, h.Version, recordVersion)
@@ -200,6 +202,9 @@ func (r *Runtime) readLines(id string) (h *Holding, second []byte, err error) {
 	}
 	return h, second, nil
 }
+
+// whatToDo about a record that cannot be read: to guess what a container has is not safe.
+const whatToDo = "what it has on this host is not known: end its processes and remove that directory"
 
 // errHalfMade is a directory that a killed create left before it wrote its record. Delete removes it.
 var errHalfMade = errors.New("its create was cut short; delete --force removes it")

@@ -18,7 +18,7 @@ func TestReadRecord(t *testing.T) {
 		{"a killed create", map[string]string{"lock": ""}, `load container "c1": its create was cut short; delete --force removes it`},
 		{"half written", map[string]string{"lock": "", "record.json.new": "{"}, `load container "c1": its create was cut short; delete --force removes it`},
 		{"another runtime's", map[string]string{"state.json": "{}"}, `load container "c1": it belongs to another runtime: "DIR/c1" has no record.json`},
-		{"damaged", map[string]string{"record.json": "{"}, `load container "c1": record.json in "DIR/c1" is damaged: unexpected end of JSON input`},
+		{"damaged", map[string]string{"record.json": "{"}, `load container "c1": record.json in "DIR/c1" is damaged: unexpected end of JSON input; what it has on this host is not known: end its processes and remove that directory`},
 		{"of another", map[string]string{"record.json": `{"version":1,"id":"c2"}`}, `load container "c1": its record belongs to "c2"`},
 		{
 			"newer", map[string]string{"record.json": `{"version":2,"id":"c1"}`},

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-runtime/bulkhead/profiles"
+	"github.com/bulkhead-runtime/bulkhead/rootview"
 )
 
 // RecordOptions ask for a recording of the system calls of the containers that a [Runtime] creates.
@@ -28,9 +28,6 @@ type RecordOptions struct {
 	Name string `json:"name,omitempty"`
 	// Recorder is "auto", "bpf" or "notify".
 	Recorder string `json:"recorder,omitempty"`
-	// CallersMounts is a descriptor of the mount namespace that the caller of the runtime is in, where the file is to be.
-	// Below 0: the runtime has left none.
-	CallersMounts int `json:"-"`
 	// Version of the runtime, for the recording.
 	Version string `json:"version"`
 }
@@ -130,7 +127,7 @@ func (c *creation) runRecorder(pid int) (RecordAnswer, error) {
 	if err != nil {
 		return RecordAnswer{}, fmt.Errorf("record %q: %w", c.o.ID, err)
 	}
-	p := &recorderProcess{program: program, mounts: c.Record.CallersMounts}
+	p := &recorderProcess{program: program, mounts: c.HostMounts}
 	answer, err := p.start(request)
 	if err != nil {
 		return RecordAnswer{}, fmt.Errorf("record %q: %w", c.o.ID, err)
@@ -143,7 +140,7 @@ func (c *creation) runRecorder(pid int) (RecordAnswer, error) {
 // A recorderProcess is the recorder while create waits for it.
 type recorderProcess struct {
 	program string
-	mounts  int
+	mounts  *os.File
 	cmd     *exec.Cmd
 }
 
@@ -162,7 +159,9 @@ func (p *recorderProcess) start(request []byte) (RecordAnswer, error) {
 	if err != nil {
 		return RecordAnswer{}, err
 	}
-	if err := p.startInCallersMounts(); err != nil {
+	// In the caller's mount namespace, where the file is to be: this process's own has the container's staged mounts, which would
+	// live on in it.
+	if err := rootview.InNamespace(p.mounts, p.cmd.Start); err != nil {
 		return RecordAnswer{}, fmt.Errorf("start %q: %w", p.program, err)
 	}
 	late := time.AfterFunc(recorderPatience, func() { _ = p.cmd.Process.Kill() })
@@ -185,29 +184,6 @@ func (p *recorderProcess) start(request []byte) (RecordAnswer, error) {
 		_ = p.cmd.Wait()
 	}
 	return answer, err
-}
-
-// startInCallersMounts starts the process from a thread that has gone back to the caller's mount namespace: this process's own
-// has the container's staged mounts, which would live on in it.
-func (p *recorderProcess) startInCallersMounts() error {
-	if p.mounts < 0 {
-		return errors.New("BUG: the caller's mount namespace was not kept")
-	}
-	done := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with the goroutine.
-		runtime.LockOSThread()
-		err := unix.Unshare(unix.CLONE_FS)
-		if err == nil {
-			err = unix.Setns(p.mounts, unix.CLONE_NEWNS)
-		}
-		if err != nil {
-			done <- fmt.Errorf("enter the caller's mount namespace: %w", err)
-			return
-		}
-		done <- p.cmd.Start()
-	}()
-	return <-done
 }
 
 // harmless takes out of a text what engines read meanings into.

@@ -60,37 +60,6 @@ func (c *creation) stage() error {
 	return nil
 }
 
-// enterPrivateMounts closes the mount namespace that this process has of its own. It comes before anything is resolved,
-// because a mount can be cloned only in the namespace that it was opened in (open_tree(2)).
-//
-// Propagation is slave: what the host unmounts goes, what is mounted here stays here.
-func (r *Runtime) enterPrivateMounts() error {
-	if r.OwnMounts == nil {
-		return errors.New("BUG: create in a program without a mount namespace of its own")
-	}
-	if err := r.OwnMounts(); err != nil {
-		return err
-	}
-	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("make a private mount namespace: %w", err)
-	}
-	return nil
-}
-
-// mountStage mounts a small tmpfs at place. It is 0710 with the range's first ID as its group: the container's root walks
-// through it, no other user of the host does. Who is root in a user namespace that the caller brought is the caller's
-// affair, so then everybody may walk through; there is nobody else in this mount namespace.
-func mountStage(place string, r userns.Range) error {
-	data := "size=1m,nr_inodes=16k,mode=0711"
-	if r.Size > 0 {
-		data = "size=1m,nr_inodes=16k,mode=0710,gid=" + strconv.FormatUint(uint64(r.Start), 10)
-	}
-	if err := unix.Mount("bulkhead", place, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, data); err != nil {
-		return fmt.Errorf("mount staging tmpfs at %q: %w", place, err)
-	}
-	return nil
-}
-
 // mappingNamespace is the user namespace whose mapping idmapped mounts carry; nil when the caller brought its own user
 // namespace, because then the caller has shifted everything already.
 func (c *creation) mappingNamespace() (*os.File, error) {
@@ -129,6 +98,9 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
 	defer mnt.Close()
+	if err := userns.MakePrivate(mnt); err != nil {
+		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
+	}
 	if err := userns.SetAttr(mnt, rootAttrs(c.hardened.Process), 0, true); err != nil {
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
@@ -164,6 +136,14 @@ func (c *creation) judgeLayers(lower []*os.File, upper *os.File) error {
 // judgeOverlay judges the layers of an overlay by the open files that are used: its own place says nothing of what it
 // shows, and an overlay of the host's directories would be those directories.
 func (c *creation) judgeOverlay(lower []*os.File, upper *os.File) error {
+	if err := c.describeLayers(lower, upper); err != nil {
+		return err
+	}
+	return harden.JudgeLayers(c.hardened, c.policy)
+}
+
+// describeLayers puts the layers into the facts.
+func (c *creation) describeLayers(lower []*os.File, upper *os.File) error {
 	files := lower
 	if upper != nil {
 		files = append(slices.Clone(lower), upper)
@@ -177,7 +157,7 @@ func (c *creation) judgeOverlay(lower []*os.File, upper *os.File) error {
 		layers[i] = bundle.Layer{Source: source, Writable: i == len(lower)}
 	}
 	c.policy.Facts.Layers, c.policy.Facts.Protected = layers, c.resolved.Facts.Protected
-	return harden.JudgeLayers(c.hardened, c.policy)
+	return nil
 }
 
 // keepWorkDir remembers the work directory. One that is there already was left by a crash, or belongs to a running
@@ -228,6 +208,10 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 		return err
 	}
 	defer mnt.Close()
+	// A clone receives what the host mounts into the source later, and that was judged by no rule.
+	if err := userns.MakePrivate(mnt); err != nil {
+		return err
+	}
 	if err := setSourceAttrs(mnt, m.Options); err != nil {
 		return err
 	}

@@ -22,27 +22,42 @@ import (
 // A read-only one that cannot be shown so, as on a host whose own root is an overlay, is left to [cloneSource], which mounts it as it is:
 // the rule mounts has judged the directory itself.
 func (c *creation) cloneOverlay(place string, i int, f *os.File, src bundle.Source, m *specs.Mount, ns *os.File) (*os.File, error) {
+	if src.Overlay && ns == nil {
+		return nil, errors.New("show an overlay: it takes a range of the container's own")
+	}
 	if ns == nil || src.FSType != "overlay" || src.Kind != "dir" || len(src.Submounts) > 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
 	ofRoot := c.policy.Facts.Layers
 	defer func() { c.policy.Facts.Layers = ofRoot }()
-	mnt, err := c.shiftSource(filepath.Join(place, "overlay-"+strconv.Itoa(i)), f, src, ns)
+	judge := c.judgeOverlay
+	if src.Overlay {
+		judge = func(lower []*os.File, upper *os.File) error {
+			if err := c.describeLayers(lower, upper); err != nil {
+				return err
+			}
+			return harden.JudgeMountLayers(c.hardened, c.policy, i)
+		}
+	}
+	mnt, err := c.shiftSource(filepath.Join(place, "overlay-"+strconv.Itoa(i)), f, src, ns, judge)
 	if err == nil {
 		return mnt, nil
 	}
-	if mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0 {
+	if !src.Overlay && mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
 	var refused *harden.Refusal
 	if errors.As(err, &refused) {
 		c.logRefusal("create", c.o.ID, c.o.Bundle, err)
 	}
+	if src.Overlay {
+		return nil, err
+	}
 	return nil, fmt.Errorf("show %q through the range: it lies in an overlay: %w", src.Real, err)
 }
 
 // shiftSource is the detached mount of the second overlay, or of the directory in it that f is in the first.
-func (c *creation) shiftSource(whole string, f *os.File, src bundle.Source, ns *os.File) (*os.File, error) {
+func (c *creation) shiftSource(whole string, f *os.File, src bundle.Source, ns *os.File, judge func([]*os.File, *os.File) error) (*os.File, error) {
 	root := f
 	if src.FSPath != "/" {
 		var err error
@@ -51,7 +66,7 @@ func (c *creation) shiftSource(whole string, f *os.File, src bundle.Source, ns *
 		}
 		defer root.Close()
 	}
-	shifted, err := userns.ShiftRoot(root, c.rec.Range, ns, c.keepWorkDir, c.judgeOverlay)
+	shifted, err := userns.ShiftRoot(root, c.rec.Range, ns, c.keepWorkDir, judge)
 	if err != nil || root == f {
 		if err != nil {
 			return nil, err

@@ -56,6 +56,7 @@ func (c *creation) verifyProcess(pid int) error {
 	}
 	c.rec.UserNamespace = statInode(ns)
 	c.rec.AppArmor = wantedAppArmor(c.hardened.Process, c.policy.Facts.Kernel)
+	c.rec.SELinux = wantedSELinux(c.hardened.Process, c.policy.Facts.Kernel)
 	// A kernel that does not show what is pending has at least taken it: libcontainer would have failed. See [Holding.begin].
 	if err := verifyLSM(pid, c.hardened.Process, c.policy.Facts.Kernel); !errors.Is(err, errPending) {
 		return err

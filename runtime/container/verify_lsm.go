@@ -19,13 +19,20 @@ import (
 // the spec names one. Both take effect with the next execve(2), so a process at the exec fifo has the new one pending
 // (attr/exec of proc_pid_attr(5)) and one that runs its program already has it for its own (attr/current).
 func verifyLSM(pid int, p *specs.Process, k bundle.Kernel) error {
-	if profile := wantedAppArmor(p, k); profile != "" {
-		if err := verifyAppArmor(pid, profile); err != nil {
+	h := Holding{AppArmor: wantedAppArmor(p, k), SELinux: wantedSELinux(p, k)}
+	return h.confined(attrDir(pid))
+}
+
+// confined compares what the kernel shows in a process's directory of proc_pid_attr(5) with what the process has to have. SELinux
+// shows to everybody what is pending; a label that a new policy no longer has is shown as one of its unlabeled type.
+func (h *Holding) confined(dir string) error {
+	if h.AppArmor != "" {
+		if err := verifyAppArmor(dir, h.AppArmor); err != nil {
 			return err
 		}
 	}
-	if k.SELinux && p.SelinuxLabel != "" {
-		return compareLabel(attrDir(pid), p.SelinuxLabel, "SELinux label", func(label string) string { return label })
+	if h.SELinux != "" {
+		return compareLabel(dir, h.SELinux, "SELinux label", func(label string) string { return label })
 	}
 	return nil
 }
@@ -40,13 +47,21 @@ func wantedAppArmor(p *specs.Process, k bundle.Kernel) string {
 	return p.ApparmorProfile
 }
 
-func verifyAppArmor(pid int, profile string) error {
-	// Since Linux 5.8 each module has a directory of its own, for several can be active.
-	dir := attrDir(pid) + "apparmor/"
-	if _, err := os.Stat(dir + "exec"); errors.Is(err, fs.ErrNotExist) {
-		dir = attrDir(pid)
+// wantedSELinux is the label that the kernel has to show for a process: empty where none is asked for or SELinux is not active.
+func wantedSELinux(p *specs.Process, k bundle.Kernel) string {
+	if !k.SELinux {
+		return ""
 	}
-	return compareLabel(dir, profile, "AppArmor profile", apparmorName)
+	return p.SelinuxLabel
+}
+
+func verifyAppArmor(dir, profile string) error {
+	// Since Linux 5.8 each module has a directory of its own, for several can be active.
+	own := dir + "apparmor/"
+	if _, err := os.Stat(own + "exec"); errors.Is(err, fs.ErrNotExist) {
+		own = dir
+	}
+	return compareLabel(own, profile, "AppArmor profile", apparmorName)
 }
 
 // errPending tells that a process has no AppArmor profile yet and that the kernel does not show what is pending: up to Linux 6.7 or

@@ -17,7 +17,10 @@ import (
 // An absent property of an update changes nothing, because update puts the request into the saved spec first, where
 // the property has its value already.
 //
-// -1 asks for no limit (runtime-spec) and gets the ceiling. 0 is how engines spell "not set" and gets the default.
+// -1 asks for no limit (runtime-spec) and gets the ceiling. 0 is how engines spell "not set" and gets the default; in an
+// update it changes nothing. That goes for pids.limit, too, where runtime-spec 1.3 means no task by 0, and runc since 1.4 one: before
+// 1.3 the property had no way to be absent, Docker and podman say -1 for a user's 0, and Kubernetes' engines send none. Who wants
+// one task asks for 1.
 var limits = Rule{
 	ID: "limits",
 	Fields: []string{

@@ -14,7 +14,7 @@ import (
 //
 //	Field:    mounts.*
 //	Allowed:  proc, sysfs, cgroup, tmpfs, devpts and mqueue at their places; binds of ordinary directories, of volumes
-//	          and of the engine's own files; the host's programs and settings read-only
+//	          and of the engine's own files; read-only overlays of such; the host's programs and settings read-only
 //	Else:     narrowed: nosuid and nodev on binds and tmpfs, noexec where the profile says, ro becomes rro, sysfs and
 //	          cgroup read-only, sizes within the memory limit; a source that is, holds or lies in a protected place, a
 //	          destination in /proc, shared propagation and every other file system are refused

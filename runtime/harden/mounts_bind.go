@@ -3,7 +3,6 @@ package harden
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -13,12 +12,15 @@ import (
 
 const whyVolume = "a volume must not bring setuid programs or devices"
 
+const whyPrivate = "what the host mounts there later was judged by no rule"
+
 // bind narrows the options of a bind.
 func (e *optionEdit) bind(v mountView, p Policy) {
 	if !v.opts.bind {
 		e.force("a mount of type "+v.mount.Type+" has the option", v.mount.Type)
 	}
 	e.drop("the host's mount decides", "rrw", "rsuid", "rdev", "rexec")
+	e.drop(whyPrivate, "slave", "rslave")
 	e.force(whyVolume, "nosuid", "suid")
 	if !v.device() {
 		e.force(whyVolume, "nodev", "dev")
@@ -56,6 +58,8 @@ func (o *protest) bind(s *specs.Spec, v mountView, p Policy) {
 	switch {
 	case !v.opts.bind:
 		o.object(field, all, "bind or rbind")
+	case slices.Contains(v.mount.Options, "slave") || slices.Contains(v.mount.Options, "rslave"):
+		o.object(field, all, "private propagation")
 	case !v.opts.nosuid:
 		o.object(field, all, "nosuid")
 	case !v.opts.nodev && !v.device():
@@ -128,8 +132,7 @@ func (o *protest) source(s *specs.Spec, v mountView, p Policy) {
 		return
 	}
 	for _, sub := range src.Submounts {
-		at := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(src.Real, "/") + sub.Path}
-		if o.place(s, field, at, sub.FSType, v.readonly(), p) {
+		if o.place(s, field, placeBelow(src, sub), sub.FSType, v.readonly(), p) {
 			return
 		}
 	}

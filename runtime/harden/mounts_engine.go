@@ -18,50 +18,54 @@ type enginePattern struct {
 	below bool
 	// idAt is the segment that must be the ID of the container, or of its pod, or -1.
 	idAt int
+	// step allows it only to a step of a build of that very engine.
+	step bool
 }
 
 // enginePatterns are those of Docker, podman and CRI-O, kubelet, containerd's CRI plugin, nerdctl and BuildKit.
 var enginePatterns = [...]enginePattern{
-	{"containers/*/hosts", false, -1},
-	{"containers/*/hostname", false, -1},
-	{"containers/*/resolv.conf", false, -1},
-	{"containers/*/mounts/shm", false, 1},
-	{"containers/*/mounts/secrets", true, 1},
-	{"containers/*/mounts/configs", true, 1},
-	{"volumes/*/_data", true, -1},
-	{"*-containers/*/userdata/hosts", false, -1},
-	{"*-containers/*/userdata/hostname", false, -1},
-	{"*-containers/*/userdata/resolv.conf", false, -1},
-	{"*-containers/*/userdata/.containerenv", false, -1},
-	{"*-containers/*/userdata/passwd", false, 1},
-	{"*-containers/*/userdata/group", false, 1},
-	{"*-containers/*/userdata/localtime", false, 1},
-	{"*-containers/*/userdata/shm", false, 1},
-	{"*-containers/*/userdata/run/secrets", true, 1},
-	{"*-containers/*/userdata/secrets", true, 1},
-	{"pods/*/volumes/*/*", true, 1},
-	{"pods/*/volume-subpaths/*/*/*", true, 1},
-	{"pods/*/etc-hosts", false, 1},
-	{"pods/*/containers/*/*", false, 1},
-	{"io.containerd.*/sandboxes/*/hosts", false, -1},
-	{"io.containerd.*/sandboxes/*/hostname", false, -1},
-	{"io.containerd.*/sandboxes/*/resolv.conf", false, -1},
-	{"io.containerd.*/sandboxes/*/shm", false, -1},
-	{"io.containerd.*/containers/*/volumes/*", true, 2},
-	{"io.containerd.*/image-volumes/*", true, -1},
-	{"*/etchosts/*/*/hosts", false, -1},
-	{"*/containers/*/*/hostname", false, -1},
-	{"*/containers/*/*/resolv.conf", false, -1},
-	{"*/volumes/*/*/_data", true, -1},
-	{"*/executor/hosts*", false, -1},
-	{"*/executor/resolv*.conf", false, -1},
+	{segments: "containers/*/hosts", idAt: -1},
+	{segments: "containers/*/hostname", idAt: -1},
+	{segments: "containers/*/resolv.conf", idAt: -1},
+	{segments: "containers/*/mounts/shm", idAt: 1},
+	{segments: "containers/*/mounts/secrets", below: true, idAt: 1},
+	{segments: "containers/*/mounts/configs", below: true, idAt: 1},
+	{segments: "volumes/*/_data", below: true, idAt: -1},
+	{segments: "*-containers/*/userdata/hosts", idAt: -1},
+	{segments: "*-containers/*/userdata/hostname", idAt: -1},
+	{segments: "*-containers/*/userdata/resolv.conf", idAt: -1},
+	{segments: "*-containers/*/userdata/.containerenv", idAt: -1},
+	{segments: "*-containers/*/userdata/passwd", idAt: 1},
+	{segments: "*-containers/*/userdata/group", idAt: 1},
+	{segments: "*-containers/*/userdata/localtime", idAt: 1},
+	{segments: "*-containers/*/userdata/shm", idAt: 1},
+	{segments: "*-containers/*/userdata/run/secrets", below: true, idAt: 1},
+	{segments: "*-containers/*/userdata/secrets", below: true, idAt: 1},
+	{segments: "pods/*/volumes/*/*", below: true, idAt: 1},
+	{segments: "pods/*/volume-subpaths/*/*/*", below: true, idAt: 1},
+	{segments: "pods/*/etc-hosts", idAt: 1},
+	{segments: "pods/*/containers/*/*", idAt: 1},
+	{segments: "io.containerd.*/sandboxes/*/hosts", idAt: -1},
+	{segments: "io.containerd.*/sandboxes/*/hostname", idAt: -1},
+	{segments: "io.containerd.*/sandboxes/*/resolv.conf", idAt: -1},
+	{segments: "io.containerd.*/sandboxes/*/shm", idAt: -1},
+	{segments: "io.containerd.*/containers/*/volumes/*", below: true, idAt: 2},
+	{segments: "io.containerd.*/image-volumes/*", below: true, idAt: -1},
+	{segments: "*/etchosts/*/*/hosts", idAt: -1},
+	{segments: "*/containers/*/*/hostname", idAt: -1},
+	{segments: "*/containers/*/*/resolv.conf", idAt: -1},
+	{segments: "*/volumes/*/*/_data", below: true, idAt: -1},
+	{segments: "*/executor/hosts*", idAt: -1},
+	{segments: "*/executor/resolv*.conf", idAt: -1},
+	{segments: "*/snapshots/snapshots/*/fs", below: true, idAt: -1, step: true},
+	{segments: "*/cachemounts/buildkit*", below: true, idAt: -1, step: true},
 }
 
 // engineInside are the directories below a state root in which an engine that brings others keeps theirs.
 var engineInside = [...]string{"storage/", "containerd/", "kubelet/", "k3s/agent/containerd/", "rke2/agent/containerd/"}
 
 // engineFile tells whether the path below an engine's state directory is one that the engine gives to this container.
-func engineFile(below string, s *specs.Spec, p Policy) bool {
+func engineFile(g bundle.ProtectedPath, below string, s *specs.Spec, p Policy) bool {
 	for _, prefix := range engineInside {
 		if rest, ok := strings.CutPrefix(below, prefix); ok {
 			below = rest
@@ -81,6 +85,9 @@ func engineFile(below string, s *specs.Spec, p Policy) bool {
 			if ok, err := path.Match(pattern, names[i]); !ok || err != nil {
 				return false
 			}
+		}
+		if e.step {
+			return buildStep(g, p)
 		}
 		return e.idAt < 0 || ownID(names[e.idAt], p) || want[0] == "pods" && ownPod(names[e.idAt], s)
 	})
@@ -102,4 +109,12 @@ func ownPod(uid string, s *specs.Spec) bool {
 		name = strings.ReplaceAll(strings.TrimSuffix(name, ".slice"), "_", "-")
 		return uid != "" && (name == "pod"+uid || strings.HasPrefix(name, "kubepods") && strings.HasSuffix(name, "-pod"+uid))
 	})
+}
+
+// buildStep tells whether the container is a step of a build of BuildKit's with this state directory: the caller has put its root among
+// the builder's. Only those get stages, contexts and caches, which are snapshots of all builds.
+func buildStep(g bundle.ProtectedPath, p Policy) bool {
+	below, ok := strings.CutPrefix(p.Facts.Root.Real, g.Path+"/")
+	match, err := path.Match("*/executor/*/rootfs", below)
+	return ok && match && err == nil
 }

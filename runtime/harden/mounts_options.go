@@ -132,7 +132,7 @@ func quoteOptions(list []string) string {
 func (o *protest) commonOptions(v mountView) {
 	field := mountField(v.index, "options")
 	if v.opts.shared != "" {
-		o.object(field, quote(v.opts.shared), "private or slave propagation")
+		o.object(field, quote(v.opts.shared), "private propagation")
 	}
 	if v.opts.refused != "" {
 		o.object(field, quote(v.opts.refused), "options of a first mount")

@@ -70,6 +70,16 @@ var (
 	readOnly = []string{"rbind", "rprivate", "rro", "nosuid", "nodev"}
 )
 
+// inBuild binds a file of BuildKit's state into a container whose root lies in it, too.
+func inBuild(root, source string) func(*specs.Spec, *Policy) {
+	const dir = "/var/lib/buildkit/runc-overlayfs/"
+	return func(s *specs.Spec, p *Policy) {
+		bindOf(onDisk(dir+source), finished...)(s, p)
+		p.Facts.Root.Real = dir + root
+		p.Facts.Protected = append(p.Facts.Protected, bundle.ProtectedPath{Path: "/var/lib/buildkit", FSDev: "8:1", FSPath: "/var/lib/buildkit", Class: "engine", Why: "BuildKit's state"})
+	}
+}
+
 func TestMountsKeepsSources(t *testing.T) {
 	own := onDisk("/var/lib/docker/containers/web1/mounts/secrets/key")
 	pods := "/var/lib/kubelet/pods/0b7f-5a"
@@ -98,6 +108,8 @@ func TestMountsKeepsSources(t *testing.T) {
 		{name: "a pod's subpath", edit: inPod("/volume-subpaths/data/app/0", "x", "kubepods-burstable-pod0b7f_5a.slice:cri-containerd:d431")},
 		{name: "a pod's log", edit: inPod("/containers/app/3f6f", "x", "/kubepods/burstable/pod0b7f-5a/d431")},
 		{name: "a sandbox's shm", edit: bindOf(inRun("/run/containerd/io.containerd.grpc.v1.cri/sandboxes/d431/shm", "dir"), finished...)},
+		{name: "a stage of a build", edit: inBuild("executor/q3f/rootfs", "snapshots/snapshots/17/fs/tools")},
+		{name: "a context of a build", edit: inBuild("executor/q3f/rootfs", "cachemounts/buildkit28751")},
 		{name: "a default device", edit: bindOf(zero, "bind", "nosuid")},
 		{
 			name:    "BuildKit's socket for traces",
@@ -124,6 +136,12 @@ func TestMountsKeepsSources(t *testing.T) {
 func TestMountsRefusesSources(t *testing.T) {
 	alias := onDisk("/mnt/innocent")
 	alias.FSPath = "/root/.ssh"
+	const inVolume = "/var/lib/docker/volumes/v/_data" // docker volume create -o type=none -o o=bind -o device=...
+	volumeOf := func(hostPath string) bundle.Source {
+		v := onDisk(inVolume)
+		v.FSPath = hostPath
+		return v
+	}
 	hard := inRun("/run/other.sock", "socket")
 	hard.Dev, hard.Inode = 20, 7
 	below := onDisk("/srv/shop")
@@ -146,6 +164,11 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"root's home", ro(onDisk("/root")), `mounts[0].source is "/root" (the administrator's home)` + system},
 		{"below root's home", ro(onDisk("/root/.ssh")), `mounts[0].source is "/root/.ssh" (the administrator's home)` + system},
 		{"an alias of it", ro(alias), `mounts[0].source is "/mnt/innocent" (the administrator's home)` + system},
+		{"a volume of it", ro(volumeOf("/root")), `mounts[0].source is "` + inVolume + `" (the administrator's home)` + system},
+		{"a volume of what is below", ro(volumeOf("/root/.ssh")), `mounts[0].source is "` + inVolume + `" (the administrator's home)` + system},
+		{"a volume of the host", ro(volumeOf("/")), `mounts[0].source is "` + inVolume + `" (the host's whole file system)` + system},
+		{"a volume of programs", rw(volumeOf("/usr/bin")), `mounts[0].source is "` + inVolume + `" (programs that the host runs)` + readonly},
+		{"a volume of the engine's state", ro(volumeOf("/var/lib/docker/containers")), `mounts[0].source is "` + inVolume + `" (Docker's state)` + system},
 		{"Docker's socket", rw(inRun("/run/docker.sock", "socket")), `mounts[0].source is "/run/docker.sock" (Docker's API)` + system},
 		{"a hard link of it", rw(hard), `mounts[0].source is "/run/other.sock" (Docker's API)` + system},
 		{"its directory", ro(inRun("/run", "dir")), `mounts[0].source is "/run", which holds "/run/docker.sock" (Docker's API)` + system},
@@ -161,6 +184,9 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"a user's home", rw(onDisk("/home/ann")), `mounts[0].source is "/home/ann", which holds "/home/ann/.ssh" (keys that let somebody log in)` + readonly},
 		{"Docker's images", ro(onDisk("/var/lib/docker/overlay2")), `mounts[0].source is "/var/lib/docker/overlay2" (Docker's state)` + system},
 		{"all volumes", ro(onDisk("/var/lib/docker/volumes")), `mounts[0].source is "/var/lib/docker/volumes" (Docker's state)` + system},
+		{"a build's stage, for no step", inBuild("../../elsewhere/rootfs", "snapshots/snapshots/17/fs"), `mounts[0].source is "/var/lib/buildkit/runc-overlayfs/snapshots/snapshots/17/fs" (BuildKit's state)` + system},
+		{"all stages", inBuild("executor/q3f/rootfs", "snapshots/snapshots"), `mounts[0].source is "/var/lib/buildkit/runc-overlayfs/snapshots/snapshots" (BuildKit's state)` + system},
+		{"the builder's tables", inBuild("executor/q3f/rootfs", "cache.db"), `mounts[0].source is "/var/lib/buildkit/runc-overlayfs/cache.db" (BuildKit's state)` + system},
 		{"another's secrets", ro(onDisk("/var/lib/docker/containers/other/mounts/secrets")), `mounts[0].source is "/var/lib/docker/containers/other/mounts/secrets" (Docker's state)` + system},
 		{"another pod's secrets", ro(onDisk("/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key")), `mounts[0].source is "/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key" (kubelet's pods and keys)` + system},
 		{
@@ -261,9 +287,14 @@ func TestMountsOptionsOfBinds(t *testing.T) {
 			},
 		},
 		{
+			name:    "slave",
+			edit:    bindOf(onDisk("/srv/shop"), "rbind", "rslave", "nosuid", "nodev"),
+			changes: []string{`mounts[0].options: "rbind,rslave,nosuid,nodev" -> "rbind,nosuid,nodev" (for "/v": what the host mounts there later was judged by no rule)`},
+		},
+		{
 			name:    "shared",
 			edit:    bindOf(onDisk("/srv/shop"), "rbind", "rshared", "nosuid", "nodev"),
-			refused: []string{`mounts[0].options is "rshared", want private or slave propagation (rule mounts)`},
+			refused: []string{`mounts[0].options is "rshared", want private propagation (rule mounts)`},
 		},
 		{
 			name:    "remount",

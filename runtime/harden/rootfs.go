@@ -74,6 +74,26 @@ func JudgeLayers(s *specs.Spec, p Policy) error {
 	return refusal(p, o.violations)
 }
 
+// JudgeMountLayers is the part of the rule mounts that is about the layers of an overlay which a mount asks for: p.Facts.Layers. Each is
+// judged as the source of a read-only bind. s is a hardened spec, i the mount. The error is a *Refusal.
+func JudgeMountLayers(s *specs.Spec, p Policy, i int) error {
+	o := protest{rule: "mounts"}
+	for _, l := range p.Facts.Layers {
+		switch {
+		case l.Err != "":
+			o.object(mountField(i, "options"), "a layer "+quote(l.Path)+", which cannot be described ("+quote(l.Err)+")", "layers that are known")
+		case l.Writable:
+			o.object(mountField(i, "options"), "an upper directory "+quote(l.Real), "lower directories alone")
+		default:
+			o.place(s, mountField(i, "options"), placeOf(l.Source), l.FSType, true, p)
+		}
+		if len(o.violations) > 0 {
+			return refusal(p, o.violations)
+		}
+	}
+	return nil
+}
+
 // layers objects to an overlay that shows a protected part of the host: a layer is judged as the source of a volume is,
 // the upper one as writable and those below as read-only. Below an engine's state directory is where layers live.
 func (o *protest) layers(s *specs.Spec, p Policy) {
@@ -86,7 +106,7 @@ func (o *protest) layers(s *specs.Spec, p Policy) {
 		if a, ok := allowedSource(at, p); ok && (a.Writable || !l.Writable) {
 			continue
 		}
-		if g, ok := nearest(at, p.Facts.Protected); ok && g.Class == "engine" && mayHoldRoots(at.below(g)) && !kernelFilesystem(l.FSType) {
+		if at.inEngine(p, mayHoldRoots) && !kernelFilesystem(l.FSType) {
 			continue
 		}
 		before := len(o.violations)
@@ -109,8 +129,8 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 	}
 	// The root is cloned with the mounts below it: each is judged as the source of a volume would be.
 	for _, sub := range root.Submounts {
-		below := place{dev: sub.FSDev, path: sub.FSPath, real: strings.TrimSuffix(root.Real, "/") + sub.Path}
-		if g, ok := nearest(below, p.Facts.Protected); ok && g.Class == "engine" && !kernelFilesystem(sub.FSType) {
+		below := placeBelow(root, sub)
+		if below.inEngine(p, func(string) bool { return true }) && !kernelFilesystem(sub.FSType) {
 			continue // below an engine's state directory is where roots and what belongs to them live
 		}
 		if o.place(s, "root.path", below, sub.FSType, s.Root.Readonly, p) {
@@ -122,9 +142,11 @@ func (o *protest) hostRoot(s *specs.Spec, p Policy) {
 		return
 	}
 	const want = "a directory that is no part of the host's system"
-	if g, ok := nearest(at, p.Facts.Protected); ok && (at.same(g) || g.Class != "self" && (g.Class != "engine" || !mayHoldRoots(at.below(g)))) {
-		o.object("root.path", quote(root.Real)+" ("+g.Why+")", want)
-		return
+	for _, v := range at.views() {
+		if g, ok := nearest(v, p.Facts.Protected); ok && (v.same(g) || g.Class != "self" && (g.Class != "engine" || !mayHoldRoots(v.below(g)))) {
+			o.object("root.path", quote(root.Real)+" ("+g.Why+")", want)
+			return
+		}
 	}
 	for _, g := range p.Facts.Protected {
 		if at.holds(g) {

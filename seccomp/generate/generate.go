@@ -12,6 +12,7 @@ import (
 	"github.com/bulkhead-runtime/bulkhead/seccomp"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/algebra"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/starts"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/syscalls"
 )
 
@@ -20,7 +21,7 @@ type Options struct {
 	// Ceiling is the filter that the profile is never wider than.
 	Ceiling seccomp.Profile
 	// Starts are the ways in which the runtime will start processes under the profile; zero: all.
-	Starts Start
+	Starts starts.Start
 	// ArgumentRules makes conditions of the recorded arguments. Without it a call is permitted as far as the ceiling permits it.
 	ArgumentRules bool
 	// Margins are names of [Margins].
@@ -160,12 +161,12 @@ func (w *wants) recorded(native []recording.Call) {
 }
 
 func (w *wants) runtime() {
-	starts := w.options.Starts
-	if starts == 0 {
-		starts = everyStart
+	kinds := w.options.Starts
+	if kinds == 0 {
+		kinds = starts.Every
 	}
-	for _, c := range RuntimeCalls() { // the spare ones, too: a start that works should not look like one with denials
-		if c.Starts&starts != 0 {
+	for _, c := range starts.Calls() { // the spare ones, too: a start that works should not look like one with denials
+		if c.Starts&kinds != 0 {
 			w.add(c.Name, Source{Runtime, c.Why}, w.runtimeConditions(c.Name))
 		}
 	}

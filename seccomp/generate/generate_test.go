@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkhead-runtime/bulkhead/seccomp"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/recording"
+	"github.com/bulkhead-runtime/bulkhead/seccomp/starts"
 	"github.com/bulkhead-runtime/bulkhead/seccomp/syscalls"
 )
 
@@ -55,13 +56,13 @@ func TestErrors(t *testing.T) {
 
 // The starts decide what the runtime's calls bring.
 func TestStarts(t *testing.T) {
-	for starts, want := range map[Start]string{
-		CreateNoNewPrivs | ExecNoNewPrivs: "capset false, write true",
-		ExecNoNewPrivs:                    "capset false, write false",
-		ExecPrivileged:                    "capset true, write false",
-		0:                                 "capset true, write true",
+	for kinds, want := range map[starts.Start]string{
+		starts.CreateNoNewPrivs | starts.ExecNoNewPrivs: "capset false, write true",
+		starts.ExecNoNewPrivs:                           "capset false, write false",
+		starts.ExecPrivileged:                           "capset true, write false",
+		0:                                               "capset true, write true",
 	} {
-		r, err := Generate([]*recording.Recording{recorded("a", "read")}, Options{Ceiling: everything, Starts: starts})
+		r, err := Generate([]*recording.Recording{recorded("a", "read")}, Options{Ceiling: everything, Starts: kinds})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +73,7 @@ func TestStarts(t *testing.T) {
 			return name + " false"
 		}
 		if got := has("capset") + ", " + has("write"); got != want {
-			t.Errorf("starts %b: got %s, want %s", starts, got, want)
+			t.Errorf("starts %b: got %s, want %s", kinds, got, want)
 		}
 	}
 }
@@ -163,7 +164,7 @@ func TestRuntimeArguments(t *testing.T) {
 	for name, a := range runtimeArguments {
 		kept, ok := recording.ArgumentsOf(name)
 		i := slices.Index(kept.Indices, a.index)
-		if !ok || i < 0 || !slices.ContainsFunc(RuntimeCalls(), func(c RuntimeCall) bool { return c.Name == name }) {
+		if !ok || i < 0 || !slices.ContainsFunc(starts.Calls(), func(c starts.Call) bool { return c.Name == name }) {
 			t.Errorf("%s: argument %d is not recorded, or it is no call of the runtime", name, a.index)
 			continue
 		}

@@ -1,4 +1,6 @@
-package generate
+// Package starts knows the system calls that the runtime itself makes under a container's filter, between loading it and the
+// program. It is a table: nothing of it runs before it is asked.
+package starts
 
 import "slices"
 
@@ -16,7 +18,9 @@ const (
 	noNewPrivs = CreateNoNewPrivs | ExecNoNewPrivs
 	privileged = CreatePrivileged | ExecPrivileged
 	creates    = CreateNoNewPrivs | CreatePrivileged
-	everyStart = noNewPrivs | privileged
+
+	// Every is all of them.
+	Every = noNewPrivs | privileged
 )
 
 // A Need says what becomes of a start when the filter denies a call with EPERM.
@@ -34,38 +38,38 @@ const (
 	Spare
 )
 
-// A RuntimeCall is a system call that the runtime makes in the container, under its filter, before the workload's program
+// A Call is a system call that the runtime makes in the container, under its filter, before the workload's program
 // begins: in the first process after the filter is loaded, and in each process of exec.
-type RuntimeCall struct {
+type Call struct {
 	Name   string
 	Starts Start
 	Need   Need
 	Why    string
 }
 
-// RuntimeCalls is what libcontainer 1.5.2 calls in between, measured on Linux 6.18 on amd64 in some 1500 starts, idle and under load:
+// Calls is what libcontainer 1.5.2 calls in between, measured on Linux 6.18 on amd64 in some 1500 starts, idle and under load:
 // with and without a terminal, as root and not, with other working directories, capability sets and log levels. The test
 // TestRuntimeCalls measures it again and shows of each call what its lack does. The slice is a copy.
 //
 // Not in it: hooks of the kind startContainer, which run under the filter and are programs of their own. An active AppArmor
 // adds write to an exec without no_new_privs (read in the source, not measured); create has it anyway.
-func RuntimeCalls() []RuntimeCall { return slices.Clone(runtimeCalls[:]) }
+func Calls() []Call { return slices.Clone(calls[:]) }
 
-var runtimeCalls = [...]RuntimeCall{
-	{"execve", everyStart, Needed, "the workload's program"},
-	{"close", everyStart, Needed, "ends the pipes to the runtime and every descriptor that is not the container's (CVE-2024-21626)"},
-	{"openat", everyStart, Needed, "opens /proc to list the descriptors; without no_new_privs also cap_last_cap and setgroups"},
-	{"openat2", everyStart, Needed, "walks /proc so that nothing in the container can stand in for it"},
+var calls = [...]Call{
+	{"execve", Every, Needed, "the workload's program"},
+	{"close", Every, Needed, "ends the pipes to the runtime and every descriptor that is not the container's (CVE-2024-21626)"},
+	{"openat", Every, Needed, "opens /proc to list the descriptors; without no_new_privs also cap_last_cap and setgroups"},
+	{"openat2", Every, Needed, "walks /proc so that nothing in the container can stand in for it"},
 	{"statx", noNewPrivs | CreatePrivileged, Needed, "checks that /proc is the real one, by mount ID"},
 	{"statx", ExecPrivileged, Kept, "the same; here the start goes on without the check"},
-	{"fstat", everyStart, Needed, "checks the same by inode; owner of the standard streams"},
-	{"fstatfs", everyStart, Needed, "checks that /proc is a proc file system"},
-	{"getdents64", everyStart, Needed, "lists the open descriptors, to close them"},
+	{"fstat", Every, Needed, "checks the same by inode; owner of the standard streams"},
+	{"fstatfs", Every, Needed, "checks that /proc is a proc file system"},
+	{"getdents64", Every, Needed, "lists the open descriptors, to close them"},
 	{"write", creates, Needed, "the exec fifo, which start waits for"},
-	{"futex", everyStart, AtTimes, "the Go runtime wakes another thread"},
-	{"rt_sigreturn", everyStart, AtTimes, "return from a signal: the Go scheduler's, the terminal's"},
-	{"mmap", everyStart, AtTimes, "the Go heap grows"},
-	{"fcntl", everyStart, Spare, "Go asks whether a descriptor is non-blocking"},
+	{"futex", Every, AtTimes, "the Go runtime wakes another thread"},
+	{"rt_sigreturn", Every, AtTimes, "return from a signal: the Go scheduler's, the terminal's"},
+	{"mmap", Every, AtTimes, "the Go heap grows"},
+	{"fcntl", Every, Spare, "Go asks whether a descriptor is non-blocking"},
 
 	{"read", privileged, Needed, "the last capability's number, setgroups of /proc"},
 	{"prctl", privileged, Needed, "bounding set, ambient set, keepcaps, parent death signal"},
@@ -92,7 +96,7 @@ var runtimeCalls = [...]RuntimeCall{
 // every profile that answers what it denies with an errno; one that kills must allow the spare ones, too.
 func NeededBy(starts Start) []string {
 	var names []string
-	for _, c := range runtimeCalls {
+	for _, c := range calls {
 		if c.Starts&starts != 0 && c.Need != Spare {
 			names = append(names, c.Name)
 		}
