@@ -128,6 +128,16 @@ func define(f cli.Flag, set *flag.FlagSet) error {
 			set.String(name, f.Value, "")
 		}
 		return nil
+	case *cli.IntFlag:
+		for _, name := range names {
+			set.Int(name, f.Value, "")
+		}
+		return nil
+	case *cli.DurationFlag:
+		for _, name := range names {
+			set.Duration(name, f.Value, "")
+		}
+		return nil
 	}
 	return f.Apply(set)
 }
@@ -139,6 +149,14 @@ func namesOf(f cli.Flag) []string {
 	case *cli.BoolFlag:
 		return append([]string{f.Name}, f.Aliases...)
 	case *cli.StringFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.IntFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.DurationFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.StringSliceFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.Int64SliceFlag:
 		return append([]string{f.Name}, f.Aliases...)
 	}
 	return f.Names()
