@@ -140,11 +140,14 @@ func (w *watch) state(t testing.TB) []string {
 	for _, name := range dirNames(t, w.b.state) {
 		left = append(left, "state "+filepath.Join(w.b.state, name))
 	}
-	known := []string{"containers", "leases", "stage", "refusals.log", "refusals.log.1", "recorders"}
+	known := []string{"containers", "leases", "stage", "refusals.log", "refusals.log.1", "recorders", "overlays"}
 	for _, name := range dirNames(t, stateDir) {
 		if !slices.Contains(known, name) {
 			left = append(left, "file "+filepath.Join(stateDir, name))
 		}
+	}
+	for _, name := range dirNames(t, stateDir+"/overlays") {
+		left = append(left, "file "+filepath.Join(stateDir, "overlays", name))
 	}
 	for _, name := range dirNames(t, stateDir+"/stage") {
 		if name != "rootfs" || len(dirNames(t, stateDir+"/stage/rootfs")) > 0 {
