@@ -197,6 +197,16 @@ func rootlessCopy(t *testing.T, e *usersEngine) {
 
 func rootlessPort(t *testing.T, e *usersEngine) {
 	e.start(t, "web", append([]string{"-p", "127.0.0.1:8099:80"}, e.network...), "sh", "-c", serve)
+	eventually(t, "the page inside", func() error {
+		r := e.try(t, "exec", "web", "wget", "-q", "-O", "-", "http://127.0.0.1/")
+		if trimmed(r.stdout) == "served" {
+			return nil
+		}
+		if state := e.do(t, "inspect", "-f", "{{.State.Status}}", "web"); state != "running" {
+			t.Fatalf("the server is %s: %s", state, e.try(t, "logs", "web"))
+		}
+		return fmt.Errorf("%s", r)
+	})
 	eventually(t, "the page of a published port", func() error {
 		out, err := e.command("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8099/").Output()
 		if err == nil && trimmed(string(out)) != "served" {
