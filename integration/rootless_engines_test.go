@@ -29,6 +29,7 @@ var rootlessScenarios = []rootlessScenario{
 	{"copy", false, rootlessCopy},
 	{"port", false, rootlessPort},
 	{"pause", false, rootlessPause},
+	{"joined", false, rootlessJoined},
 	{"refused", true, rootlessRefused},
 	{"privileged", true, rootlessPrivileged},
 	{"leaves-nothing", true, rootlessLeavesNothing},
@@ -223,6 +224,15 @@ func rootlessPause(t *testing.T, e *usersEngine) {
 	equal(t, "frozen", strings.Contains(cgroupValue(t, pid, "memory", "cgroup.events"), "frozen 1"), true)
 	e.do(t, "unpause", "paused")
 	equal(t, "frozen", strings.Contains(cgroupValue(t, pid, "memory", "cgroup.events"), "frozen 0"), true)
+}
+
+// rootlessJoined: a container shares another's network; what is not shared is its own.
+func rootlessJoined(t *testing.T, e *usersEngine) {
+	first := strconv.Itoa(e.start(t, "first", nil, "sleep", "1000"))
+	second := strconv.Itoa(e.start(t, "second", []string{"--network", "container:first"}, "sleep", "1000"))
+	equal(t, "network namespace", namespaceOf(t, second, "net"), namespaceOf(t, first, "net"))
+	equal(t, "the same process namespace", namespaceOf(t, second, "pid") == namespaceOf(t, first, "pid"), false)
+	e.do(t, "rm", "-f", "second")
 }
 
 func rootlessRefused(t *testing.T, e *usersEngine) {
