@@ -59,6 +59,16 @@ func TestRootlessEssence(t *testing.T) {
 	e.checkEnd(t, "c", pid)
 }
 
+// TestRootlessDocker: rootless Docker, with systemd's cgroups, which is the only driver that it has limits with.
+func TestRootlessDocker(t *testing.T) {
+	s := newSession(t)
+	s.dockerd(t)
+	s.docker("runc").do(t, "import", "-c", "CMD sh", "-c", "ENV PATH=/bin", s.image(t, "busybox"), "box")
+	for _, runtime := range runtimes() {
+		t.Run(runtime, func(t *testing.T) { s.docker(runtime).scenarios(t) })
+	}
+}
+
 // TestRootlessPodman: rootless podman with both of its cgroup managers.
 func TestRootlessPodman(t *testing.T) {
 	s := newSession(t)
@@ -67,16 +77,6 @@ func TestRootlessPodman(t *testing.T) {
 		for _, runtime := range runtimes() {
 			t.Run(manager+"/"+runtime, func(t *testing.T) { s.podman(t, runtime, manager).scenarios(t) })
 		}
-	}
-}
-
-// TestRootlessDocker: rootless Docker, with systemd's cgroups, which is the only driver that it has limits with.
-func TestRootlessDocker(t *testing.T) {
-	s := newSession(t)
-	s.dockerd(t)
-	s.docker("runc").do(t, "import", "-c", "CMD sh", "-c", "ENV PATH=/bin", s.image(t, "busybox"), "box")
-	for _, runtime := range runtimes() {
-		t.Run(runtime, func(t *testing.T) { s.docker(runtime).scenarios(t) })
 	}
 }
 
@@ -199,16 +199,6 @@ func rootlessCopy(t *testing.T, e *usersEngine) {
 
 func rootlessPort(t *testing.T, e *usersEngine) {
 	e.start(t, "web", append([]string{"-p", "127.0.0.1:8099:80"}, e.network...), "sh", "-c", serve)
-	eventually(t, "the page inside", func() error {
-		r := e.try(t, "exec", "web", "wget", "-q", "-O", "-", "http://127.0.0.1/")
-		if trimmed(r.stdout) == "served" {
-			return nil
-		}
-		if state := e.do(t, "inspect", "-f", "{{.State.Status}}", "web"); state != "running" {
-			t.Fatalf("the server is %s: %s", state, e.try(t, "logs", "web"))
-		}
-		return fmt.Errorf("%s", r)
-	})
 	eventually(t, "the page of a published port", func() error {
 		out, err := e.command("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8099/").Output()
 		if err == nil && trimmed(string(out)) != "served" {
