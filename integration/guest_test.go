@@ -46,7 +46,7 @@ var (
 )
 
 // rootlessMade are the tests in namespaces like those of a rootless engine: the ends of their names.
-const rootlessMade = "|Limits|Controller|WithoutCgroup|Site|Explain|Doctor|Joined"
+const rootlessMade = "|Limits|Controller|WithoutCgroup|Site|Explain|Doctor|Joined|Network"
 
 // The scenarios of Docker by the first part of their names: two parts of about the same length.
 const (

@@ -37,6 +37,10 @@ func newSession(t testing.TB) *session {
 	// PAM wants a line for the account.
 	must(t, run(t, exec.Command("sh", "-c", `grep -q "^$1:" /etc/shadow || echo "$1:*:20000:0:99999:7:::" >>/etc/shadow; systemctl start user@$2.service`,
 		"sh", s.name, fmt.Sprint(s.uid))))
+	// A guest has no network; pasta(1) wants a device with a route that it can stand for.
+	must(t, run(t, exec.Command("sh", "-c", `ip link show bhnet0 >/dev/null 2>&1 || {
+	ip link add bhnet0 type veth peer name bhnet1; ip addr add 10.77.0.1/24 dev bhnet0; ip link set bhnet0 up; ip link set bhnet1 up
+	ip route add default via 10.77.0.2 dev bhnet0; }`)))
 	unit := fmt.Sprintf("bhtest-%d.scope", os.Getpid())
 	holder := s.command("systemd-run", "--user", "--scope", "-q", "--unit="+unit, "sleep", "100000")
 	if err := holder.Start(); err != nil {

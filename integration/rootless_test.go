@@ -47,6 +47,10 @@ func newNobody(t testing.TB) *nobody {
 			t.Fatal(err)
 		}
 	}
+	// As rootlesskit has /run: a directory of links.
+	if err := os.Symlink(".", n.dir+"/run"); err != nil {
+		t.Fatal(err)
+	}
 	must(t, run(t, exec.Command("cp", bulkheadBin(t), n.dir+"/bin/bulkhead")))
 	must(t, run(t, exec.Command("chmod", "755", n.dir+"/bin/bulkhead")))
 	maps := []syscall.SysProcIDMap{{HostID: nobodyID, Size: 1}, {ContainerID: 1, HostID: nobodySub, Size: 65536}}
@@ -68,7 +72,7 @@ func (n *nobody) command(args ...string) *exec.Cmd {
 	pid := strconv.Itoa(n.holder.Process.Pid)
 	cmd := exec.Command("nsenter", append([]string{"-U", "-m", "-t", pid, "-S", "0", "-G", "0", "--wd=" + n.dir, "--"}, args...)...)
 	cmd.Dir = n.dir
-	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+n.dir+"/xdg", "HOME="+n.dir)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+n.dir+"/run/xdg", "HOME="+n.dir)
 	if n.joins != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(n.joins.Fd())}
 	}

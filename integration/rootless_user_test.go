@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -106,9 +107,9 @@ func TestRootlessDoctor(t *testing.T) {
 		state(t, got, "overlay", "ok", "works")
 		state(t, got, "idmapped mounts", "limited", "mounted as they are")
 		state(t, got, "cgroups", "limited", "Delegate=cpu cpuset io memory pids")
-		state(t, got, "the user's systemd", "limited", n.dir+"/xdg/bus")
+		state(t, got, "the user's systemd", "limited", n.dir+"/run/xdg/bus")
 		state(t, got, "device rules", "limited", "can make no other")
-		if c := got["state directory"]; c.State == "missing" || !strings.Contains(c.Found, n.dir+"/xdg/bulkhead") {
+		if c := got["state directory"]; c.State == "missing" || !strings.Contains(c.Found, "/xdg/bulkhead") {
 			t.Errorf("state directory: %+v", c) // a tmpfs or not
 		}
 		state(t, got, "system call filters", "ok", "work")
@@ -170,4 +171,44 @@ func TestRootlessJoined(t *testing.T) {
 	refused(t, n.runtime(t, "create", "--bundle", n.bundle(t, join(n.holder.Process.Pid)), "c3"), "rule namespaces")
 	must(t, n.runtime(t, "delete", "--force", "c1"))
 	equal(t, "the second goes on", must(t, n.runtime(t, "exec", "c2", "echo", "runs")), "runs")
+}
+
+// TestRootlessNetwork: a network namespace that the user's engine made (podman's networks) is the container's, with its devices and low
+// ports. The engine's process cannot come back from there: its own network is the host's.
+func TestRootlessNetwork(t *testing.T) {
+	n := newNobody(t)
+	made := n.command("unshare", "-n", "sh", "-c", "ip link set lo up; ip link add up0 type veth peer name up1; echo ready; exec sleep 1000")
+	out, err := made.StdoutPipe()
+	if err == nil {
+		err = made.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = made.Process.Kill()
+		_ = made.Wait()
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("make a network: %q, %v", line, err)
+	}
+	network := fmt.Sprintf("/proc/%d/ns/net", made.Process.Pid)
+	pid := n.create(t, n.bundle(t, func(s *specs.Spec) {
+		s.Process.Args = []string{"sh", "-c", serve}
+		for i := range s.Linux.Namespaces {
+			if s.Linux.Namespaces[i].Type == specs.NetworkNamespace {
+				s.Linux.Namespaces[i].Path = network
+			}
+		}
+	}), "c1")
+	must(t, n.runtime(t, "start", "c1"))
+	equal(t, "network namespace", namespaceOf(t, strconv.Itoa(pid), "net"), namespaceOf(t, strconv.Itoa(made.Process.Pid), "net"))
+	equal(t, "devices", must(t, n.runtime(t, "exec", "c1", "sh", "-c", "ls /sys/class/net | sort | xargs")), "lo up0 up1")
+	eventually(t, "the page of a low port", func() error {
+		r := n.runtime(t, "exec", "c1", "sh", "-c", `printf 'GET / HTTP/1.0\r\n\r\n' | nc 127.0.0.1 80`)
+		if !strings.HasSuffix(trimmed(r.stdout), "served") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
 }

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
 	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 )
 
@@ -52,28 +53,62 @@ func (c *creation) foreignNetwork() (_ *os.File, done func(), err error) {
 
 // within runs f in a namespace of the kind, network or ipc, and comes back. A thread that cannot come back stays locked, so that
 // nothing else ever runs on it.
+//
+// An unprivileged user's engine has its own network and IPC namespaces of the host, which no process of the user's may enter (setns(2)).
+// There f runs on a thread that ends with it.
 func within(kind specs.LinuxNamespaceType, ns *os.File, f func() error) error {
-	name, flag := "net", unix.CLONE_NEWNET
-	if kind == specs.IPCNamespace {
-		name, flag = "ipc", unix.CLONE_NEWIPC
+	own, _, err := bundle.OwnIDs()
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread() // never unlocked: Go then ends the thread with the goroutine
+			err := enter(kind, ns)
+			if err == nil {
+				err = f()
+			}
+			done <- err
+		}()
+		return <-done
 	}
 	runtime.LockOSThread()
-	back, err := os.Open("/proc/thread-self/ns/" + name)
+	back, err := os.Open("/proc/thread-self/ns/" + namespaceFileName(kind))
 	if err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("open own %s namespace: %w", kind, err)
 	}
 	defer back.Close()
-	if err := unix.Setns(int(ns.Fd()), flag); err != nil {
+	if err := enter(kind, ns); err != nil {
 		runtime.UnlockOSThread()
-		return fmt.Errorf("enter %s namespace: %w", kind, err)
+		return err
 	}
 	done := f()
-	if err := unix.Setns(int(back.Fd()), flag); err != nil {
-		return fmt.Errorf("leave %s namespace: %w", kind, err)
+	if err := enter(kind, back); err != nil {
+		return fmt.Errorf("come back: %w", err)
 	}
 	runtime.UnlockOSThread()
 	return done
+}
+
+// enter has this thread enter a namespace of the kind, network or ipc.
+func enter(kind specs.LinuxNamespaceType, ns *os.File) error {
+	flag := unix.CLONE_NEWNET
+	if kind == specs.IPCNamespace {
+		flag = unix.CLONE_NEWIPC
+	}
+	if err := unix.Setns(int(ns.Fd()), flag); err != nil {
+		return fmt.Errorf("enter %s namespace: %w", kind, err)
+	}
+	return nil
+}
+
+func namespaceFileName(kind specs.LinuxNamespaceType) string {
+	if kind == specs.IPCNamespace {
+		return "ipc"
+	}
+	return "net"
 }
 
 // stageMqueue mounts the message queues of an IPC namespace that the engine made (CRI-O's pods), and makes the container's mount

@@ -37,6 +37,10 @@ func PlaceForUser(c profiles.Config) (profiles.Config, error) {
 	if !filepath.IsAbs(dir) {
 		return c, errors.New("find the state directory: XDG_RUNTIME_DIR is not set, and this user cannot write " + c.StateDir)
 	}
+	// rootlesskit makes /run a directory of links; libcontainer takes no root below one.
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
 	if c.RefusalLog.Path == filepath.Join(c.StateDir, filepath.Base(c.RefusalLog.Path)) {
 		c.RefusalLog.Path = filepath.Join(dir, "bulkhead", filepath.Base(c.RefusalLog.Path))
 	}
