@@ -173,6 +173,7 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"a hard link of it", rw(hard), `mounts[0].source is "/run/other.sock" (Docker's API)` + system},
 		{"its directory", ro(inRun("/run", "dir")), `mounts[0].source is "/run", which holds "/run/docker.sock" (Docker's API)` + system},
 		{"proc", ro(bundle.Source{Bind: true, Real: "/mnt/p", Kind: "dir", FSType: "proc", FSDev: "0:99", FSPath: "/"}), `mounts[0].source is "/mnt/p" on proc, want no file system of the kernel's (rule mounts)`},
+		{"shiftfs", ro(bundle.Source{Bind: true, Real: "/mnt/s", Kind: "dir", FSType: "shiftfs", FSDev: "0:98", FSPath: "/"}), `mounts[0].source is "/mnt/s" on shiftfs, want no file system that shows directories of another (rule mounts)`},
 		{"proc below", bindOf(below, recursive...), `mounts[0].source is "/srv/shop/p" on proc, want no file system of the kernel's (rule mounts)`},
 		{"/etc below", bindOf(aliasBelow, recursive...), `mounts[0].source is "/srv/shop/e" (the host's configuration)` + readonly},
 		{"a disk", rw(disk), `mounts[0].source is the device "/dev/sda" (8:0), want no device but the default set and the profile's (rule mounts)`},
