@@ -21,12 +21,15 @@ type stagedMount struct {
 
 // noteStaged remembers a clone that has been attached, and whether there may be mounts on top of it or below it.
 func (c *creation) noteStaged(mnt *os.File, path string, src bundle.Source) error {
-	n, err := mountsBelow(mnt)
-	if err != nil && !errors.Is(err, unix.ENOSYS) {
-		return fmt.Errorf("list mounts below %q: %w", path, err)
-	}
 	c.staged = append(c.staged, stagedMount{path, src})
-	c.unsure = c.unsure || err != nil || n > 0
+	switch n, err := mountsBelow(mnt); {
+	case errors.Is(err, unix.ENOSYS):
+		c.unsure = true
+	case err != nil:
+		return fmt.Errorf("list mounts below %q: %w", path, err)
+	default:
+		c.unsure = c.unsure || n > 0
+	}
 	return nil
 }
 

@@ -31,20 +31,10 @@ func TestCheckStaged(t *testing.T) {
 			}
 			dir := t.TempDir()
 			source, place := dir+"/source", dir+"/staged"
-			mount := func(what, at, kind string, flags uintptr) {
-				t.Helper()
-				if err := os.MkdirAll(at, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := unix.Mount(what, at, kind, flags, ""); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
-			}
 			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 				t.Fatal(err)
 			}
-			mount("tmpfs", source+"/old", "tmpfs", 0)
+			mountTmpfs(t, source+"/old")
 			for _, d := range []string{source + "/new", place} {
 				if err := os.MkdirAll(d, 0o755); err != nil {
 					t.Fatal(err)
@@ -52,7 +42,7 @@ func TestCheckStaged(t *testing.T) {
 			}
 			f, src := describeOne(t, source)
 			if name != "nothing new" {
-				mount("tmpfs", source+c.late, "tmpfs", 0)
+				mountTmpfs(t, source+c.late)
 			}
 			mnt, err := userns.Clone(f, nil, true)
 			if err != nil {
@@ -76,6 +66,17 @@ func TestCheckStaged(t *testing.T) {
 			}
 		})
 	}
+}
+
+func mountTmpfs(t *testing.T, at string) {
+	t.Helper()
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", at, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
 }
 
 // describeOne opens a directory and describes it as the source of a bind.
