@@ -84,6 +84,8 @@ RUN --mount=type=secret,id=key,env=KEY echo ${#KEY} >>/srv/app/secret
 RUN --mount=type=bind,target=/context cat /context/note >/srv/app/context; ! touch /context/denied
 RUN --mount=type=bind,target=/context,rw touch /context/thrown-away; ls /context >/srv/app/names
 RUN --mount=type=bind,target=/context,rw chown 1:2 /context/note; cp -a /context/note /srv/app/owned; stat -c %u:%g /context/root.tar >/srv/app/owner
+RUN --mount=type=bind,source=note,target=/n cat /n >/srv/app/single; stat -c %u:%g /n >>/srv/app/single; ! echo x >/n
+RUN --mount=type=bind,from=tools,source=/tools/two,target=/two stat -c %u:%g:%a /two >>/srv/app/single
 RUN --mount=type=bind,from=tools,source=/tools,target=/tools ls -ln /tools | awk '{print $1, $3, $4, $9}' >/srv/app/tools; ! touch /tools/denied
 RUN --mount=type=bind,from=tools,target=/stage ls -ln /stage/tools | awk '{print $1, $3, $4, $9}' >/srv/app/stage; stat -c %u:%g /stage /stage/data/seed >>/srv/app/stage; ! touch /stage/tools/denied
 RUN --mount=type=cache,id=owned,target=/owned,uid=1000,gid=1001,mode=0750 ls -ldn /owned | awk '{print $1, $3, $4}' >/srv/app/cache-owner; echo kept >/owned/k; chown 5:6 /owned/k

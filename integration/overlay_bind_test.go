@@ -2,29 +2,41 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// TestOverlayBinds binds directories of overlays: one of plain directories, which is shown through the range, and one of the host's
-// own, as on a live system whose root is an overlay. There a read-only bind shows the directory unmapped, and a writable one is
-// refused: a second overlay of the host's layers would be the host.
+// TestOverlayBinds binds directories of overlays: one of plain directories, which is shown through the range; one of the host's
+// directories elsewhere, which is refused; and one of the host's own, as on a live system whose root is an overlay. There a read-only
+// bind shows the directory unmapped, and a writable one is refused: a second overlay of the host's layers would be the host.
 func TestOverlayBinds(t *testing.T) {
 	requireRoot(t)
-	plain, host := overlayOf(t, ""), overlayOf(t, "/usr:/etc")
+	plain, other := overlayOf(t, ""), overlayOf(t, "/usr:/etc")
 	const script = "cat /v/f; stat -c %u:%g /v/f; touch /v/new 2>/dev/null || echo closed"
+	// The overlay is the host's own where it is mounted on one of the host's directories.
+	host := func(b *bundle, command ...string) result {
+		cmd := b.command(command...)
+		return run(t, exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c",
+			`mount --bind "$1" /srv && shift && exec "$@"`, "sh", filepath.Dir(other)}, cmd.Args...)...))
+	}
 	for _, c := range []struct{ source, option, want string }{
 		{plain, "ro", "content\n0:0\nclosed\n"},
 		{plain, "rw", "content\n0:0\n"},
-		{host, "ro", "content\n65534:65534\nclosed\n"},
+		{"/srv/data", "ro", "content\n65534:65534\nclosed\n"},
 	} {
 		b := newBundle(t, "bulkhead", bindMount(c.source, "/v", "rbind", c.option), args("sh", "-c", script))
-		equal(t, c.option+" bind of "+c.source, must(t, b.try(t, "run", "--bundle", b.dir, b.id)), trimmed(c.want))
+		equal(t, c.option+" bind of "+c.source, must(t, host(b, "run", "--bundle", b.dir, b.id)), trimmed(c.want))
 	}
-	b := newBundle(t, "bulkhead", bindMount(host, "/v", "rbind", "rw"))
-	refused(t, b.create(t), "through the range: it lies in an overlay: refused by profile", "an overlay of")
+	const refusal = "through the range: it lies in an overlay: refused by profile"
+	b := newBundle(t, "bulkhead", bindMount("/srv/data", "/v", "rbind", "rw"))
+	refused(t, host(b, "create", "--bundle", b.dir, b.id), refusal, "an overlay of")
+	for _, option := range []string{"rw", "ro"} {
+		b = newBundle(t, "bulkhead", bindMount(other, "/v", "rbind", option))
+		refused(t, b.create(t), refusal, "an overlay of")
+	}
 	equal(t, "owner of what the container made", owner(t, plain+"/new"), "0:0")
 }
 

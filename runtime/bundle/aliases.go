@@ -29,15 +29,19 @@ func (l *locator) look(sources []Source, root Source) {
 	l.ways = l.waysOf(sources)
 	direct := l.ways
 	l.findTwins()
+	overlays := map[string]*mountEntry{} // by device; nil for what is none
 	for _, w := range direct {
-		m, ok := l.overlayBy(w.dev)
-		if !ok {
+		m, seen := overlays[w.dev]
+		if !seen {
+			if m = l.overlayBy(w.dev); m != nil {
+				l.shows = append(l.shows, *m)
+			}
+			overlays[w.dev] = m
+		}
+		if m == nil {
 			continue
 		}
-		if !slices.Contains(l.shows, m) {
-			l.shows = append(l.shows, m)
-		}
-		for _, layer := range l.layersOf(m) {
+		for _, layer := range l.layersOf(*m) {
 			l.ways = append(l.ways, way{"", layer.dev, path.Join(layer.path, w.path)})
 		}
 	}
@@ -59,13 +63,13 @@ func (l *locator) look(sources []Source, root Source) {
 	}
 }
 
-// overlayBy is a mount of the overlay that a source lies in.
-func (l *locator) overlayBy(dev string) (mountEntry, bool) {
+// overlayBy is a mount of the overlay that a source lies in; nil when it lies in none.
+func (l *locator) overlayBy(dev string) *mountEntry {
 	i := slices.IndexFunc(l.mounts.entries, func(e mountEntry) bool { return e.dev == dev })
 	if i < 0 || l.mounts.entries[i].fsType != "overlay" {
-		return mountEntry{}, false
+		return nil
 	}
-	return l.mounts.entries[i], true
+	return &l.mounts.entries[i]
 }
 
 // What is said of a protected path that is known by another place as well.

@@ -87,10 +87,20 @@ func TestOverlayOfProtected(t *testing.T) {
 	mount(t, "overlay", dir+"/whole", "overlay", 0, "lowerdir="+dir+"/empty:"+dir+"/etc")
 	mount(t, "overlay", dir+"/part", "overlay", 0, "lowerdir="+dir+"/empty:"+dir+"/etc/ssh")
 	mount(t, "overlay", dir+"/homes", "overlay", 0, "lowerdir="+dir+"/empty:"+dir+"/home")
+	must(t, os.Symlink("etc/ssh/keys", dir+"/l"))
+	mount(t, "overlay", dir+"/link", "overlay", 0, "lowerdir="+dir+"/empty:"+dir+"/l/../../ssh")
 	ssh := dir + "/etc/ssh"
+	must(t, os.MkdirAll(dir+"/a,b", 0o755), os.MkdirAll(dir+"/comma", 0o755))
+	// A name with a comma before "..": the mount options end there for who decodes them before splitting.
+	if out, err := exec.Command("mount", "-i", "-t", "overlay", "overlay", "-o", "lowerdir="+dir+"/empty:"+dir+`/a\,b/../etc`, dir+"/comma").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { must(t, unix.Unmount(dir+"/comma", unix.MNT_DETACH)) })
 	for source, p := range map[string]ProtectedPath{
 		dir + "/whole/ssh":       {Path: ssh, Class: "refused"},
+		dir + "/comma/ssh":       {Path: ssh, Class: "refused"},
 		dir + "/part":            {Path: ssh, Class: "refused"},
+		dir + "/link":            {Path: ssh, Class: "refused"},
 		dir + "/homes/ann/.ssh":  {Path: dir + "/home/ann/.ssh", Class: "refused"},
 		dir + "/homes//ann/.ssh": {Path: dir + "/home/*/.ssh", Class: "refused"},
 	} {

@@ -100,7 +100,7 @@ func (r *resolver) overlayUpper(h handle) string {
 	}
 	for o := range strings.SplitSeq(m.options, ",") {
 		if upper, ok := strings.CutPrefix(o, "upperdir="); ok {
-			return upper
+			return unescape(upper)
 		}
 	}
 	return ""

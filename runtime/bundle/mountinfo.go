@@ -21,7 +21,7 @@ type mountEntry struct {
 	point    string // where, below the process's root
 	fsType   string
 	readonly bool
-	options  string // of the super block
+	options  string // of the super block, with mountinfo's escapes
 }
 
 // mountTable holds the mounts of a mount namespace, in the order of mountinfo.
@@ -84,7 +84,7 @@ func parseMount(line string) (mountEntry, error) {
 		point:    unescape(front[4]),
 		fsType:   unescape(back[0]),
 		readonly: hasOption(front[5], "ro") || hasOption(back[2], "ro"),
-		options:  unescape(back[2]),
+		options:  back[2],
 	}, nil
 }
 

@@ -32,7 +32,7 @@ func (l *locator) layersOf(m mountEntry) []fsPlace {
 			continue
 		}
 		// The name itself counts even where the overlay covers it.
-		if at, ok := l.mounts.under(n.path, m.dev); ok {
+		if at, ok := l.mounts.under(path.Clean(n.path), m.dev); ok {
 			found = append(found, fsPlace{at.dev, at.path, n.role == "upperdir"})
 		}
 		if at, ok := l.layerAt(n.path, m.dev); ok {
@@ -71,7 +71,7 @@ func (l *locator) relativeLayers(names []layerName, m mountEntry) []fsPlace {
 		var found []fsPlace
 		all := true
 		for _, n := range names {
-			at, ok := l.layerAt(path.Join(base, n.path), m.dev)
+			at, ok := l.layerAt(base+"/"+n.path, m.dev)
 			if !ok {
 				all = false
 				break
@@ -103,7 +103,7 @@ func (l *locator) bases(m mountEntry) []string {
 	}
 	for _, n := range overlayLayers(m.options) {
 		if strings.HasPrefix(n.path, "/") {
-			add(n.path)
+			add(path.Clean(n.path))
 		}
 	}
 	add(m.point)
@@ -133,23 +133,26 @@ func onDisk(fsType string) bool {
 	return false
 }
 
-// A layerName is a directory in the options of an overlay's super block, with the option's name.
+// A layerName is a directory in the options of an overlay's super block, with the option's name. It is as it was given: ".." in it
+// may come after a symbolic link.
 type layerName struct{ path, role string }
 
 // overlayLayers are the directories in the options of an overlay's super block, as mountinfo shows them: a list
-// with colons, in which a backslash makes the next character an ordinary one, or an option for each (Linux 6.8).
+// with colons, in which a backslash makes the next character an ordinary one, or an option for each (Linux 6.8). Commas in names and
+// those backslashes are themselves shown as octal escapes, so the options are split before these are undone.
 func overlayLayers(options string) []layerName {
 	var names []layerName
 	add := func(dir, role string) {
 		if dir = plainName(dir); dir != "" {
-			names = append(names, layerName{path.Clean(dir), role})
+			names = append(names, layerName{dir, role})
 		}
 	}
-	for _, o := range splitEscaped(options, ',') {
+	for o := range strings.SplitSeq(options, ",") {
 		name, value, _ := strings.Cut(o, "=")
+		value = unescape(value)
 		switch name {
 		case "lowerdir":
-			for _, dir := range splitEscaped(value, ':') {
+			for _, dir := range splitList(value) {
 				add(dir, "lowerdir")
 			}
 		case "lowerdir+", "datadir+":
@@ -161,22 +164,22 @@ func overlayLayers(options string) []layerName {
 	return names
 }
 
-// splitEscaped splits at a separator that has no backslash before it. The backslashes stay.
-func splitEscaped(s string, at byte) []string {
+// splitList splits at colons that have no backslash before them. The backslashes stay.
+func splitList(s string) []string {
 	var parts []string
 	from := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
 			i++
-		case at:
+		case ':':
 			parts, from = append(parts, s[from:i]), i+1
 		}
 	}
 	return append(parts, s[from:])
 }
 
-// plainName takes the backslashes away that splitEscaped left.
+// plainName takes the backslashes away that splitList left.
 func plainName(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -43,13 +43,14 @@ func TestProtectedLayers(t *testing.T) {
 
 func TestOverlayLayers(t *testing.T) {
 	for options, want := range map[string]string{
-		"rw,lowerdir=/a:/b/,upperdir=/u,workdir=/w": "lowerdir=/a lowerdir=/b upperdir=/u workdir=/w",
-		`rw,lowerdir=/a\:1:/b\,c,upperdir=/u`:       "lowerdir=/a:1 lowerdir=/b,c upperdir=/u",
-		"rw,lowerdir+=/a,lowerdir+=/b,datadir+=/d":  "lowerdir=/a lowerdir=/b lowerdir=/d",
-		"rw,lowerdir=/a::/data,redirect_dir=on":     "lowerdir=/a lowerdir=/data",
-		"rw,lowerdir=l/ABC:../DEF,upperdir=./u":     "lowerdir=l/ABC lowerdir=../DEF upperdir=u",
-		"rw,seclabel":                               "",
-		`lowerdir=/ends\`:                           `lowerdir=/ends\`,
+		"rw,lowerdir=/a:/b/,upperdir=/u,workdir=/w":    "lowerdir=/a lowerdir=/b/ upperdir=/u workdir=/w",
+		`rw,lowerdir=/a\134:1:/b\134\054c,upperdir=/u`: "lowerdir=/a:1 lowerdir=/b,c upperdir=/u",
+		`rw,lowerdir=/a\054b/../root:/c\040d`:          "lowerdir=/a,b/../root lowerdir=/c d",
+		"rw,lowerdir+=/a,lowerdir+=/b,datadir+=/d":     "lowerdir=/a lowerdir=/b lowerdir=/d",
+		"rw,lowerdir=/a::/data,redirect_dir=on":        "lowerdir=/a lowerdir=/data",
+		"rw,lowerdir=l/ABC:../DEF,upperdir=./u":        "lowerdir=l/ABC lowerdir=../DEF upperdir=./u",
+		"rw,seclabel":                                  "",
+		`lowerdir=/ends\134`:                           `lowerdir=/ends\`,
 	} {
 		var got []string
 		for _, n := range overlayLayers(options) {

@@ -60,6 +60,8 @@ type creation struct {
 	view      func() (*rootview.View, error) // being made, not yet answering
 
 	overlays []int // mounts of the spec that were overlays
+	staged   []stagedMount
+	unsure   bool // there are mounts below what is staged, or the kernel does not tell
 
 	container *libcontainer.Container
 	process   *libcontainer.Process

@@ -57,7 +57,7 @@ func (c *creation) stage() error {
 		}
 	}
 	c.launched = &launched
-	return nil
+	return c.checkStaged()
 }
 
 // mappingNamespace is the user namespace whose mapping idmapped mounts carry; nil when the caller brought its own user
@@ -108,7 +108,7 @@ func (c *creation) stageRoot(place string, root *specs.Root, ns *os.File) error 
 		return fmt.Errorf("prepare root filesystem of %q: %w", c.o.ID, err)
 	}
 	root.Path = path
-	return nil
+	return c.noteStaged(mnt, path, c.policy.Facts.Root)
 }
 
 // rootAttrs are the locked attributes of the root mount. An image's device nodes open nothing: a container's devices are
@@ -220,6 +220,9 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 		return err
 	}
 	if err := userns.Attach(mnt, path); err != nil {
+		return err
+	}
+	if err := c.noteStaged(mnt, path, src); err != nil {
 		return err
 	}
 	m.Source = path

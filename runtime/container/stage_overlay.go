@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,15 +18,16 @@ import (
 	"github.com/bulkhead-runtime/bulkhead/userns"
 )
 
-// cloneOverlay shows a bind of an overlay or of a directory in one through the range, as BuildKit binds a stage or a cache into a
+// cloneOverlay shows a bind of an overlay or of a directory or file in one through the range, as BuildKit binds a stage or a cache into a
 // step: by a second overlay of its layers, which are judged like a root's. Without a mount and an error the source is something else.
-// A read-only one that cannot be shown so, as on a host whose own root is an overlay, is left to [cloneSource], which mounts it as it is:
-// the rule mounts has judged the directory itself.
+// A read-only one that cannot be shown so and lies in an overlay of the host's own, as where the host's root is one, is left to [cloneSource],
+// which mounts it as it is: the rule mounts has judged the directory itself. Of other overlays only the layers say what they show, and
+// their names may lead elsewhere by now.
 func (c *creation) cloneOverlay(place string, i int, f *os.File, src bundle.Source, m *specs.Mount, ns *os.File) (*os.File, error) {
 	if src.Overlay && ns == nil {
 		return nil, errors.New("show an overlay: it takes a range of the container's own")
 	}
-	if ns == nil || src.FSType != "overlay" || src.Kind != "dir" || len(src.Submounts) > 0 {
+	if ns == nil || src.FSType != "overlay" || src.Kind != "dir" && src.Kind != "file" || len(src.Submounts) > 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
 	ofRoot := c.policy.Facts.Layers
@@ -43,7 +45,7 @@ func (c *creation) cloneOverlay(place string, i int, f *os.File, src bundle.Sour
 	if err == nil {
 		return mnt, nil
 	}
-	if !src.Overlay && mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0 {
+	if c.hostsOverlay(src) && mountAttrs(m.Options)&unix.MOUNT_ATTR_RDONLY != 0 {
 		return nil, nil //nolint:nilnil // see above
 	}
 	var refused *harden.Refusal
@@ -54,6 +56,13 @@ func (c *creation) cloneOverlay(place string, i int, f *os.File, src bundle.Sour
 		return nil, err
 	}
 	return nil, fmt.Errorf("show %q through the range: it lies in an overlay: %w", src.Real, err)
+}
+
+// hostsOverlay tells whether the source lies in an overlay that holds a protected path in that very place.
+func (c *creation) hostsOverlay(src bundle.Source) bool {
+	return !src.Overlay && slices.ContainsFunc(c.policy.Facts.Protected, func(g bundle.ProtectedPath) bool {
+		return g.Inode != 0 && g.Dev == src.Dev && g.FSDev == src.FSDev // what is known by another place has no inode
+	})
 }
 
 // shiftSource is the detached mount of the second overlay, or of the directory in it that f is in the first.
@@ -74,7 +83,7 @@ func (c *creation) shiftSource(whole string, f *os.File, src bundle.Source, ns *
 		return shifted.Mount, nil
 	}
 	defer func() { _ = shifted.Close() }()
-	return cloneBelow(shifted.Mount, whole, f, src.FSPath)
+	return cloneBelow(shifted.Mount, whole, f, src)
 }
 
 // overlayRoot opens a mount of the whole overlay that the source lies in, in this mount namespace.
@@ -104,7 +113,11 @@ func overlayRoot(src bundle.Source) (*os.File, error) {
 
 // cloneBelow attaches the overlay at a staging path, which older kernels want of what is cloned, and clones the directory in it. The
 // flags are those of the mount that f was opened through.
-func cloneBelow(overlay *os.File, whole string, f *os.File, below string) (*os.File, error) {
+func cloneBelow(overlay *os.File, whole string, f *os.File, src bundle.Source) (*os.File, error) {
+	below, flags := src.FSPath, uint64(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if src.Kind == "dir" {
+		flags |= unix.O_DIRECTORY
+	}
 	if err := os.Mkdir(whole, 0o700); err != nil {
 		return nil, fmt.Errorf("make staging directory: %w", err)
 	}
@@ -112,7 +125,7 @@ func cloneBelow(overlay *os.File, whole string, f *os.File, below string) (*os.F
 		return nil, err
 	}
 	fd, err := unix.Openat2(int(overlay.Fd()), strings.TrimPrefix(below, "/"), &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+		Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open %q in its overlay: %w", below, err)

@@ -84,6 +84,16 @@ func kernelFilesystem(fstype string) bool {
 	return false
 }
 
+// showsOthers tells whether files of the type are those of directories elsewhere, which nothing tells: any of the host's. Of an overlay
+// the layers are looked at.
+func showsOthers(fstype string) bool {
+	switch fstype {
+	case "aufs", "ecryptfs", "shiftfs", "unionfs", "wrapfs":
+		return true
+	}
+	return false
+}
+
 // allowedSource is the line of a site's profile that opens the place.
 func allowedSource(at place, p Policy) (profiles.AllowedSource, bool) {
 	i := slices.IndexFunc(p.Profile.Mounts.AllowedSources, func(a profiles.AllowedSource) bool {
@@ -158,6 +168,10 @@ func strictness(g bundle.ProtectedPath) int {
 func (o *protest) place(s *specs.Spec, field string, at place, fstype string, readonly bool, p Policy) bool {
 	if kernelFilesystem(fstype) {
 		o.object(field, quote(at.name)+" on "+fstype, "no file system of the kernel's")
+		return true
+	}
+	if showsOthers(fstype) {
+		o.object(field, quote(at.name)+" on "+fstype, "no file system that shows directories of another")
 		return true
 	}
 	for _, v := range at.views() {

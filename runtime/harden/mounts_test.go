@@ -9,7 +9,6 @@ import (
 
 	"github.com/bulkhead-runtime/bulkhead/profiles"
 	"github.com/bulkhead-runtime/bulkhead/runtime/bundle"
-	"github.com/bulkhead-runtime/bulkhead/userns"
 )
 
 // hostPaths are protected paths of a host with one disk (8:1), /run as a tmpfs (0:20) and proc at /proc.
@@ -69,16 +68,6 @@ var (
 	finished = []string{"rbind", "rprivate", "nosuid", "nodev"}
 	readOnly = []string{"rbind", "rprivate", "rro", "nosuid", "nodev"}
 )
-
-// inBuild binds a file of BuildKit's state into a container whose root lies in it, too.
-func inBuild(root, source string) func(*specs.Spec, *Policy) {
-	const dir = "/var/lib/buildkit/runc-overlayfs/"
-	return func(s *specs.Spec, p *Policy) {
-		bindOf(onDisk(dir+source), finished...)(s, p)
-		p.Facts.Root.Real = dir + root
-		p.Facts.Protected = append(p.Facts.Protected, bundle.ProtectedPath{Path: "/var/lib/buildkit", FSDev: "8:1", FSPath: "/var/lib/buildkit", Class: "engine", Why: "BuildKit's state"})
-	}
-}
 
 func TestMountsKeepsSources(t *testing.T) {
 	own := onDisk("/var/lib/docker/containers/web1/mounts/secrets/key")
@@ -173,6 +162,7 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"a hard link of it", rw(hard), `mounts[0].source is "/run/other.sock" (Docker's API)` + system},
 		{"its directory", ro(inRun("/run", "dir")), `mounts[0].source is "/run", which holds "/run/docker.sock" (Docker's API)` + system},
 		{"proc", ro(bundle.Source{Bind: true, Real: "/mnt/p", Kind: "dir", FSType: "proc", FSDev: "0:99", FSPath: "/"}), `mounts[0].source is "/mnt/p" on proc, want no file system of the kernel's (rule mounts)`},
+		{"shiftfs", ro(bundle.Source{Bind: true, Real: "/mnt/s", Kind: "dir", FSType: "shiftfs", FSDev: "0:98", FSPath: "/"}), `mounts[0].source is "/mnt/s" on shiftfs, want no file system that shows directories of another (rule mounts)`},
 		{"proc below", bindOf(below, recursive...), `mounts[0].source is "/srv/shop/p" on proc, want no file system of the kernel's (rule mounts)`},
 		{"/etc below", bindOf(aliasBelow, recursive...), `mounts[0].source is "/srv/shop/e" (the host's configuration)` + readonly},
 		{"a disk", rw(disk), `mounts[0].source is the device "/dev/sda" (8:0), want no device but the default set and the profile's (rule mounts)`},
@@ -208,105 +198,6 @@ func TestMountsRefusesSources(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestMountsOptionsOfBinds(t *testing.T) {
-	const volume = "a volume must not bring setuid programs or devices"
-	busy := onDisk("/srv/shop")
-	busy.Submounts = []bundle.Submount{{Path: "/x", FSType: "ext4", FSDev: "8:2", FSPath: "/"}}
-	runRule(t, mounts, []ruleCase{
-		{
-			name:    "nosuid and nodev",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "suid", "dev"),
-			changes: []string{`mounts[0].options: "rbind,suid,dev" -> "rbind,nosuid,nodev" (for "/v": ` + volume + ")"},
-		},
-		{
-			name:    "read-only",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "ro", "nosuid", "nodev"),
-			changes: []string{`mounts[0].options: "rbind,ro,nosuid,nodev" -> "rbind,rro,nosuid,nodev" (for "/v": read-only holds for the mounts below too)`},
-		},
-		{
-			name:    "read-only with a way back",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "ro", "rrw", "nosuid", "nodev"),
-			changes: []string{`mounts[0].options: "rbind,ro,rrw,nosuid,nodev" -> "rbind,rro,nosuid,nodev" (for "/v": the host's mount decides; read-only holds for the mounts below too)`},
-		},
-		{
-			name:    "mounts below",
-			edit:    bindOf(busy, finished...),
-			changes: []string{`mounts[0].options: "rbind,rprivate,nosuid,nodev" -> "rbind,rprivate,nosuid,nodev,rnosuid,rnodev" (for "/v": ` + volume + ")"},
-		},
-		{
-			name:    "the type alone",
-			edit:    bindOf(onDisk("/srv/shop"), "nosuid", "nodev"),
-			changes: []string{`mounts[0].options: "nosuid,nodev" -> "nosuid,nodev,bind" (for "/v": a mount of type bind has the option)`},
-		},
-		{
-			name: "the recursive type alone",
-			edit: func(s *specs.Spec, p *Policy) {
-				bindOf(busy, "nosuid", "nodev")(s, p)
-				s.Mounts[0].Type = "rbind"
-			},
-			changes: []string{`mounts[0].options: "nosuid,nodev" -> "nosuid,nodev,rbind,rnosuid,rnodev" (for "/v": a mount of type rbind has the option; ` + volume + ")"},
-		},
-		{
-			name: "noexec",
-			edit: func(s *specs.Spec, p *Policy) {
-				bindOf(onDisk("/srv/shop"), finished...)(s, p)
-				p.Profile.Mounts.Noexec = profiles.Switch{On: true, Reason: "restricted"}
-			},
-			changes: []string{`mounts[0].options: "rbind,rprivate,nosuid,nodev" -> "rbind,rprivate,nosuid,nodev,noexec" (for "/v": volumes hold data: restricted)`},
-		},
-		{
-			name: "an engine's init stays a program",
-			edit: func(s *specs.Spec, p *Policy) {
-				src := onDisk("/usr/bin/docker-init")
-				src.Kind = "file"
-				bindTo("/sbin/docker-init", src, "bind", "rro", "nosuid", "nodev")(s, p)
-				p.Profile.Mounts.Noexec = profiles.Switch{On: true, Reason: "restricted"}
-			},
-		},
-		{
-			name: "ID mappings",
-			edit: func(s *specs.Spec, p *Policy) {
-				bindOf(onDisk("/srv/shop"), "rbind", "idmap", "nosuid", "nodev")(s, p)
-				s.Mounts[0].UIDMappings = []specs.LinuxIDMapping{{Size: 65536}}
-			},
-			changes: []string{
-				`mounts[0].uidMappings: 0:0+65536 -> absent (the runtime maps IDs to the container's range)`,
-				`mounts[0].options: "rbind,idmap,nosuid,nodev" -> "rbind,nosuid,nodev" (for "/v": the runtime maps IDs to the container's range)`,
-			},
-		},
-		{
-			name: "ID mappings of a caller with a user namespace of its own",
-			edit: func(s *specs.Spec, p *Policy) {
-				bindOf(onDisk("/srv/shop"), "rbind", "idmap", "nosuid", "nodev")(s, p)
-				p.Range = userns.Range{}
-				m := []specs.LinuxIDMapping{{HostID: 131072, Size: 65536}}
-				s.Linux.UIDMappings, s.Linux.GIDMappings = m, m
-				s.Mounts[0].UIDMappings, s.Mounts[0].GIDMappings = m, m
-			},
-		},
-		{
-			name:    "slave",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "rslave", "nosuid", "nodev"),
-			changes: []string{`mounts[0].options: "rbind,rslave,nosuid,nodev" -> "rbind,nosuid,nodev" (for "/v": what the host mounts there later was judged by no rule)`},
-		},
-		{
-			name:    "shared",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "rshared", "nosuid", "nodev"),
-			refused: []string{`mounts[0].options is "rshared", want private propagation (rule mounts)`},
-		},
-		{
-			name:    "remount",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "remount", "nosuid", "nodev"),
-			refused: []string{`mounts[0].options is "remount", want options of a first mount (rule mounts)`},
-		},
-		{
-			name:    "unknown",
-			edit:    bindOf(onDisk("/srv/shop"), "rbind", "nosuid", "nodev", "upperdir=/etc"),
-			refused: []string{`mounts[0].options is "upperdir=/etc", want options that a bind has (rule mounts)`},
-		},
-	})
 }
 
 // ownedBy is the source with another owner on the host.
