@@ -44,6 +44,8 @@ func TestPodman(t *testing.T) {
 // A podman is podman with a storage of its own.
 type podman struct {
 	dir, rootfs, runtime, cgroup string
+	// manager is who makes the cgroups: cgroupfs (the runtime), or systemd, to whom cgroup is the name of a slice.
+	manager string
 	// inside is a command where podman runs; nil: here.
 	inside func(args ...string) *exec.Cmd
 }
@@ -51,11 +53,16 @@ type podman struct {
 func newPodman(t testing.TB, name string) *podman {
 	t.Helper()
 	d := newDaemonDir(t) // for the directory and its removal: there is no daemon
-	p := &podman{dir: d.dir, rootfs: d.dir + "/rootfs", runtime: runtimePath(t, name), cgroup: d.cgroup}
+	p := &podman{dir: d.dir, rootfs: d.dir + "/rootfs", runtime: runtimePath(t, name), manager: "cgroupfs"}
+	if d.cgroupSettings() != nil {
+		p.manager, p.cgroup = "systemd", strings.TrimPrefix(d.cgroup, "/")
+	} else {
+		p.cgroup = d.cgroup
+	}
 	must(t, run(t, exec.Command("mkdir", p.rootfs)))
 	must(t, run(t, exec.Command("tar", "-xf", imageTar(t, "busybox"), "-C", p.rootfs, "--numeric-owner")))
 	t.Cleanup(func() {
-		p.do(t, "rm", "-a", "-f", "-t", "0")
+		p.removeAll(t)
 		// podman leaves its storage mounted on itself.
 		for _, m := range mountsBelow(d.dir) {
 			must(t, run(t, exec.Command("umount", m)))
@@ -89,12 +96,7 @@ func (p *podman) do(t testing.TB, args ...string) string {
 }
 
 func (p *podman) command(args ...string) *exec.Cmd {
-	var cmd *exec.Cmd
-	if p.inside != nil {
-		cmd = p.inside(args...)
-	} else {
-		cmd = exec.Command(args[0], args[1:]...)
-	}
+	cmd := p.onHost(args...)
 	// podman 5 warns of cgroup v1 on standard error.
 	cmd.Env = append(os.Environ(), "PODMAN_IGNORE_CGROUPSV1_WARNING=1")
 	return cmd
@@ -103,5 +105,5 @@ func (p *podman) command(args ...string) *exec.Cmd {
 // global is a command line of podman's, with where this one keeps its things.
 func (p *podman) global(args ...string) []string {
 	return append([]string{"podman", "--root", p.dir + "/root", "--runroot", p.dir + "/run", "--tmpdir", p.dir + "/tmp", "--runtime", p.runtime,
-		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "--storage-driver", "overlay"}, args...)
+		"--cgroup-manager", p.manager, "--events-backend", "none", "--storage-driver", "overlay"}, args...)
 }
