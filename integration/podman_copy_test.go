@@ -135,8 +135,14 @@ func (p *podman) copyBothWays(t *testing.T, name string, hold, release func()) {
 // podmanCopyPaused: of a container that does not run at the moment podman works on its own mount of the root, which is the
 // view of the container's.
 func podmanCopyPaused(t *testing.T, p *podman) {
-	p.background(t, "paused", "sleep", "1000")
-	p.copyBothWays(t, "paused", func() { p.do(t, "pause", "paused") }, func() { p.do(t, "unpause", "paused") })
+	p.do(t, p.args("-d", "--name", "paused", "-v", "pausedvol:/vol", "box", "sleep", "1000")...)
+	t.Cleanup(func() { p.do(t, "rm", "-f", "-t", "0", "paused"); p.do(t, "volume", "rm", "pausedvol") })
+	hold, release := func() { p.do(t, "pause", "paused") }, func() { p.do(t, "unpause", "paused") }
+	p.copyBothWays(t, "paused", hold, release)
+	hold()
+	p.do(t, "cp", p.hostTree(t), "paused:/vol")
+	release()
+	equal(t, "copied into a volume", p.show(t, "paused", "/vol/tree"), copiedTree)
 }
 
 // podmanCopyMapped: podman knows the mapping that it made itself, and translates.
@@ -159,4 +165,11 @@ func podmanCopyIn(t *testing.T, p *podman) {
 		}
 	}
 	equal(t, "changes", strings.Contains(p.do(t, "diff", "in"), "/root/"), false)
+	pack := p.onHost("tar", "-c", "-C", filepath.Dir(tree), "tree")
+	unpack := p.command(p.global("exec", "-i", "in", "tar", "-x", "-C", "/vol")...)
+	archive, err := pack.Output()
+	equal(t, "error", err, nil)
+	unpack.Stdin = bytes.NewReader(archive)
+	must(t, run(t, unpack))
+	equal(t, "unpacked by a program of the image", p.show(t, "in", "/vol/tree"), keptTree)
 }
