@@ -134,6 +134,9 @@ func (w *guestWork) disk(t *testing.T) string {
 	if strings.Contains(w.run, "TestContainerd") || strings.Contains(w.run, "TestCRI") {
 		maps.Copy(files, guestPrograms(t))
 	}
+	if strings.Contains(w.run, "TestPodman") {
+		files["programs/ready"], files["deploy/podman"] = buildReady(t), "../deploy/podman"
+	}
 	for _, name := range w.images {
 		files["images/"+name+".tar"] = imageTar(t, name)
 	}

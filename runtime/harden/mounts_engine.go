@@ -36,6 +36,7 @@ var enginePatterns = [...]enginePattern{
 	{"*-containers/*/userdata/passwd", false, 1},
 	{"*-containers/*/userdata/group", false, 1},
 	{"*-containers/*/userdata/localtime", false, 1},
+	{"*-containers/*/userdata/notify", false, 1},
 	{"*-containers/*/userdata/shm", false, 1},
 	{"*-containers/*/userdata/run/secrets", true, 1},
 	{"*-containers/*/userdata/secrets", true, 1},
