@@ -36,11 +36,17 @@ var (
 		{name: "sid-docker-runc-1", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "sid-docker-runc-2", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
 		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI|TestDockerCopyLife)$"},
+		{name: "sid-podman", suite: "sid", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"}},
+		{name: "sid-podman-runc", suite: "sid", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=runc"}},
+		{name: "sid-podman-units", suite: "sid", images: []string{"busybox"}, run: "^(TestPodmanUnits|TestPodmanCopy)$"},
 		{name: "bookworm-docker-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
 		{name: "bookworm-docker-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "bookworm-docker-runc-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "bookworm-docker-runc-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI)$"},
+		{name: "bookworm-podman", suite: "bookworm", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"}},
+		{name: "bookworm-podman-runc", suite: "bookworm", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=runc"}},
+		{name: "bookworm-podman-units", suite: "bookworm", images: []string{"busybox"}, run: "^(TestPodmanUnits|TestPodmanCopy)$"},
 	}
 )
 
@@ -49,6 +55,9 @@ const (
 	guestDockerHalf = "files|network|lifecycle|refused|narrowed|profiles|namespaces|attach|logs|daemon"
 	guestDockerRest = "run|exec|limits|grants|services|compose|images"
 )
+
+// guestPodmanScenarios are those of podman, for the runtime that the work names.
+const guestPodmanScenarios = "^TestPodmanEngines$"
 
 var guestDockerImages = []string{"busybox", "services"}
 

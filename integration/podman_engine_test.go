@@ -125,6 +125,9 @@ func (p *podman) describe(t testing.TB) {
 		p.do(t, "info", "-f", "cgroup {{.Host.CgroupsVersion}}, {{.Host.CgroupManager}}, {{.Host.NetworkBackend}}, AppArmor {{.Host.Security.AppArmorEnabled}}"))
 }
 
+// ours tells whether it runs bulkhead.
+func (p *podman) ours() bool { return filepath.Base(p.runtime) == "bulkhead" }
+
 // onHost is a command where podman runs.
 func (p *podman) onHost(args ...string) *exec.Cmd {
 	if p.inside != nil {

@@ -19,6 +19,7 @@ var podmanScenarios = []podmanScenario{
 	{"run/hardened", true, podmanHardened},
 	{"life/pause-stop-kill", false, podmanLife},
 	{"life/update-and-stats", false, podmanUpdate},
+	{"life/ready", false, podmanReady},
 	{"exec/output-and-status", false, podmanExec},
 	{"health/check", false, podmanHealth},
 	{"files/volumes", false, podmanVolumes},

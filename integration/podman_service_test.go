@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -121,81 +120,4 @@ func (u *podmanUnits) nothingLeft(t testing.TB, unit string, ids ...string) {
 			equal(t, "what the runtime keeps", must(t, run(t, exec.Command("sh", "-c", `find /run/bulkhead -name "*$1*"; grep -rl "$1" /run/bulkhead/leases || :`, "sh", id))), "")
 		}
 	}
-}
-
-// readyProgram is the source of a program that a container runs from then on when it is ready: it waits for the file that it is given,
-// and then tells the service manager, with another main process as well, which a container has no say in.
-const readyProgram = `
-#include <signal.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-static void end(int s) { (void)s; _exit(0); }
-int main(int argc, char **argv)
-{
-	static const char said[] = "STATUS=up\nREADY=1\nMAINPID=1\n";
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	signal(SIGTERM, end);
-	int s = socket(AF_UNIX, SOCK_DGRAM, 0);
-	if (argc != 2 || !path || strlen(path) >= sizeof to.sun_path || s < 0)
-		return 2;
-	strcpy(to.sun_path, path);
-	while (access(argv[1], F_OK))
-		usleep(100000);
-	if (sendto(s, said, sizeof said - 1, 0, (struct sockaddr *)&to, offsetof(struct sockaddr_un, sun_path) + strlen(path)) < 0)
-		return 3;
-	for (;;)
-		pause();
-}
-`
-
-// buildReady compiles it, for a guest without a compiler.
-func buildReady(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ready")
-	cmd := exec.Command("gcc", "-Os", "-static", "-o", path, "-xc", "-")
-	cmd.Stdin = strings.NewReader(readyProgram)
-	must(t, run(t, cmd))
-	return path
-}
-
-// ready: the unit has started when the container says so, and not before; and the main process stays podman's word.
-func (u *podmanUnits) ready(t *testing.T, unit func(testing.TB, podmanUnit) string) {
-	dir := t.TempDir()
-	note := unit(t, podmanUnit{
-		name: "note", script: "touch /go/waiting; exec /ready /go/now",
-		options: []string{"--network", "none", "-v", dir + ":/go", "-v", guestProgram("ready") + ":/ready:ro", "--sdnotify", "container"},
-		keys:    []string{"Network=none", "Volume=" + dir + ":/go", "Volume=" + guestProgram("ready") + ":/ready:ro", "Notify=true"},
-	})
-	t.Cleanup(func() {
-		_ = exec.Command("systemctl", "stop", note).Run()
-		u.podman(t, "rm", "-f", "-i", "-t", "0", "note")
-	})
-	u.systemctl(t, "start", "--no-block", note)
-	eventually(t, "the program", func() error { _, err := os.Stat(dir + "/waiting"); return err })
-	equal(t, "state before it is ready", u.systemctl(t, "show", "-P", "ActiveState", note), "activating")
-	if err := os.WriteFile(dir+"/now", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the start", func() error {
-		if got := u.systemctl(t, "show", "-P", "ActiveState", note); got != "active" {
-			return fmt.Errorf("is %s", got)
-		}
-		return nil
-	})
-	main := u.systemctl(t, "show", "-P", "MainPID", note)
-	name, err := os.ReadFile("/proc/" + main + "/comm")
-	t.Logf("main process %s is %s", main, name)
-	equal(t, "error", err, nil)
-	if main == "1" {
-		t.Error("the container has named the main process")
-	}
-	id := u.podman(t, "inspect", "-f", "{{.Id}}", "note")
-	u.hardened(t, u.pid(t, "note"))
-	u.systemctl(t, "stop", note)
-	u.nothingLeft(t, note, id)
 }
