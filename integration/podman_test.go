@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +38,31 @@ func TestPodman(t *testing.T) {
 			p.do(t, "kill", "-s", "KILL", "c")
 			equal(t, "exit status by wait", p.do(t, "wait", "c"), "137")
 			p.do(t, "rm", "-f", "c")
+		})
+	}
+}
+
+// TestPodmanUnmappedRun has podman keep what it gives to every container, hosts and hostname among it, on a file system that takes no
+// idmapped mounts: the tmpfs at /run is such a one before Linux 6.3. The files are there, and the container cannot write them.
+func TestPodmanUnmappedRun(t *testing.T) {
+	requireRoot(t)
+	requireProgram(t, "podman", "conmon")
+	for _, name := range runtimes() {
+		t.Run(name, func(t *testing.T) {
+			p := newPodman(t, name)
+			must(t, run(t, exec.Command("sh", "-ec", `mkdir "$1"; mount -t ramfs -o mode=0755 ramfs "$1"`, "sh", p.dir+"/run")))
+			p.do(t, append(p.run("-d", "--name", "c", "--hostname", "here", "--add-host", "there:192.0.2.1"), "sleep", "1000")...)
+			equal(t, "files", p.do(t, "exec", "c", "sh", "-c", "grep -c there /etc/hosts; echo $(cat /etc/hostname); test -e /run/.containerenv && echo marked"), "1\nhere\nmarked")
+			write := p.do(t, "exec", "c", "sh", "-c", "echo 192.0.2.2 inside 2>/dev/null >>/etc/hosts && echo open || echo closed")
+			if name != "bulkhead" {
+				equal(t, "a file of the engine's", write, "open")
+				return
+			}
+			equal(t, "a file of the engine's", write, "closed")
+			checkHardened(t, p.pid(t, "c"))
+			dir := filepath.Join(p.dir, "run", "own")
+			must(t, run(t, exec.Command("mkdir", dir)))
+			refused(t, p.try(t, append(p.run("--rm", "-v", dir+":/own"), "true")...), "ramfs at", "takes no idmapped mount")
 		})
 	}
 }
