@@ -54,12 +54,9 @@ one`
 )
 
 // hostTree makes the tree on the host.
-func (p *podman) hostTree(t testing.TB) string {
+func hostTree(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(p.dir, "copy-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	cmd := exec.Command("sh", "-ec", copyTree)
 	cmd.Dir = dir
 	must(t, run(t, cmd))
@@ -113,7 +110,7 @@ sub/soft 2 777 0:0 ../file`)
 // stand around each copy.
 func (p *podman) copyBothWays(t *testing.T, name string, hold, release func()) {
 	t.Helper()
-	tree, dir := p.hostTree(t), t.TempDir()
+	tree, dir := hostTree(t), t.TempDir()
 	cp := func(args ...string) {
 		t.Helper()
 		hold()
@@ -140,7 +137,7 @@ func podmanCopyPaused(t *testing.T, p *podman) {
 	hold, release := func() { p.do(t, "pause", "paused") }, func() { p.do(t, "unpause", "paused") }
 	p.copyBothWays(t, "paused", hold, release)
 	hold()
-	p.do(t, "cp", p.hostTree(t), "paused:/vol")
+	p.do(t, "cp", hostTree(t), "paused:/vol")
 	release()
 	equal(t, "copied into a volume", p.show(t, "paused", "/vol/tree"), copiedTree)
 }
@@ -157,7 +154,7 @@ func podmanCopyMapped(t *testing.T, p *podman) {
 func podmanCopyIn(t *testing.T, p *podman) {
 	p.do(t, p.args("-d", "--name", "in", "--tmpfs", "/mem", "-v", "involv:/vol", "box", "sleep", "1000")...)
 	t.Cleanup(func() { p.do(t, "rm", "-f", "-t", "0", "in"); p.do(t, "volume", "rm", "involv") })
-	tree := p.hostTree(t)
+	tree := hostTree(t)
 	for _, place := range []string{"/root", "/mem", "/vol"} {
 		for _, from := range []string{tree, tree + "/file"} {
 			refused(t, p.try(t, "cp", from, "in:"+place+"/new"), "value too large for defined data type")

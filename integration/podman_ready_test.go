@@ -57,10 +57,7 @@ func buildReady(t testing.TB) string {
 // podmanReady is readiness that the container itself tells, to a service manager that is this test. podman 4.3 has the runtime relay it, 5.8 has
 // conmon do that, and which other words pass is then conmon's choice; but no container names a main process.
 func podmanReady(t *testing.T, p *podman) {
-	dir, err := os.MkdirTemp(p.dir, "go-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	must(t, run(t, exec.Command("cp", buildReady(t), dir+"/ready")))
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/manager", Net: "unixgram"})
 	if err != nil {
