@@ -26,9 +26,10 @@ var (
 	guestEssence = []guestWork{
 		{name: "sid", suite: "sid", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
 			run: "TestLSM|TestRootless|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits|grants|exec)/(hardened|asked|update-cannot-widen|default|apparmor-unconfined|privileged|confined)$|" +
-				"TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
+				"^TestPodmanEngines$/5.8/bulkhead/(run|life)/(hardened|ready)$|TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
-			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|TestCLI/bulkhead/life-of-a-container"},
+			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|^TestPodmanEngines$/4.3/bulkhead/run/hardened$|" +
+				"TestCLI/bulkhead/life-of-a-container"},
 	}
 	guestWhole = []guestWork{
 		{name: "sid-docker-1", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},

@@ -93,11 +93,12 @@ func (e *engine) startPodman(t *testing.T, runtime string) *podman {
 	return p
 }
 
-// guestPodman is a guest's podman as its distribution installs it, but with a storage of its own.
+// guestPodman is a guest's podman as its distribution installs it, but with a storage of its own. What it has in /run otherwise lies in a
+// tmpfs here, too.
 func guestPodman(t *testing.T, runtime string) *podman {
 	t.Helper()
 	p := newPodman(t, runtime)
-	must(t, run(t, exec.Command("sh", "-ec", "cd \"$1\"\n"+podmanSetup, "sh", p.dir)))
+	must(t, run(t, exec.Command("sh", "-ec", "cd \"$1\"; mkdir run; mount -t tmpfs -o mode=0755 tmpfs run\n"+podmanSetup, "sh", p.dir)))
 	p.image(t)
 	return p
 }
