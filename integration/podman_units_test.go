@@ -17,16 +17,21 @@ func TestPodmanUnits(t *testing.T) {
 	if guest == "" {
 		t.Skip("this is no guest: the test writes to the system's own /etc/containers and units")
 	}
-	for _, runtime := range runtimes() {
-		t.Run(runtime, func(t *testing.T) {
-			u := newPodmanUnits(t, runtime)
-			unit := u.quadlet
-			if guest == "bookworm" {
-				unit = u.generated
+	for _, e := range podmans {
+		for _, runtime := range runtimes() {
+			if e.suite != guest {
+				continue
 			}
-			t.Run("service", func(t *testing.T) { u.service(t, unit) })
-			t.Run("ready", func(t *testing.T) { u.ready(t, unit) })
-		})
+			t.Run(e.name+"/"+runtime, func(t *testing.T) {
+				u := newPodmanUnits(t, runtime)
+				unit := u.quadlet
+				if guest == "bookworm" {
+					unit = u.generated
+				}
+				t.Run("units/service", func(t *testing.T) { u.service(t, unit) })
+				t.Run("units/ready", func(t *testing.T) { u.ready(t, unit) })
+			})
+		}
 	}
 }
 
