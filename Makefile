@@ -66,13 +66,13 @@ conformance: deps build ## runc's own test suite, of the version in go.mod, agai
 
 .PHONY: vm-test
 vm-test: deps build ## the integration tests in virtual machines with Debian's own kernels, systemd, cgroup v2 and AppArmor (needs root)
-	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_GUEST_FULL=1 $(go_test) -count 1 -timeout 8h -run '^TestGuest' ./integration
+	@BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_GUEST_FULL=1 $(go_test) -count 1 -timeout 12h -run '^TestGuest' ./integration
 
 # In pieces: MATRIX is a pattern of tests on this kernel, empty for none, GUEST one of a guest's works (1: all), KEEP=1 keeps
 # what the page says of everything else. Results of earlier pieces in dist/matrix count, too: `make clean` forgets them.
 MATRIX ?= TestDocker$$|TestDockerEngines$$|TestContainerd$$|TestCRI|TestPodman|TestDockerCopyLife$$|TestDockerCopyEngines$$|TestCLI$$
 matrix_test = BULKHEAD_BIN=$(CURDIR)/bin/bulkhead BULKHEAD_TEST_MATRIX=1 $(1) $(GO) test -json -tags "$(TAGS)" -ldflags '-extldflags -static' -count 1 \
-	-timeout 8h -run '$(2)' ./integration >dist/matrix/$$(date +%Y%m%d-%H%M%S).json || status=1;
+	-timeout 12h -run '$(2)' ./integration >dist/matrix/$$(date +%Y%m%d-%H%M%S).json || status=1;
 .PHONY: matrix
 matrix: deps build ## the tables of docs/compatibility.md: all engines under bulkhead and runc, large images, GUEST=1 for guests too (needs root)
 	@mkdir -p dist/matrix; status=0; \

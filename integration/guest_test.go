@@ -26,9 +26,10 @@ var (
 	guestEssence = []guestWork{
 		{name: "sid", suite: "sid", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
 			run: "TestLSM|^TestRootless(" + rootlessMade + "|Essence)$|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits|grants|exec)/(hardened|asked|update-cannot-widen|default|apparmor-unconfined|privileged|confined)$|" +
-				"TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
+				"^TestPodmanEngines$/5.8/bulkhead/(run|life)/(hardened|ready)$|TestCLI/bulkhead/(life-of-a-container|update|pause|events|delete)"},
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"},
-			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|TestCLI/bulkhead/life-of-a-container"},
+			run: "TestLSM|TestSystemdCgroup|^TestDocker$/bulkhead/(run|limits)/(hardened|asked)$|^TestPodmanEngines$/4.3/bulkhead/run/hardened$|" +
+				"TestCLI/bulkhead/life-of-a-container"},
 	}
 	guestWhole = []guestWork{
 		{name: "sid-docker-1", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
@@ -37,11 +38,17 @@ var (
 		{name: "sid-docker-runc-2", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
 		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless(" + rootlessMade + ")|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI|TestDockerCopyLife)$"},
 		{name: "sid-rootless", suite: "sid", images: []string{"busybox"}, run: "^TestRootless(Podman|Docker)$"},
+		{name: "sid-podman", suite: "sid", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"}},
+		{name: "sid-podman-runc", suite: "sid", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=runc"}},
+		{name: "sid-podman-units", suite: "sid", images: []string{"busybox"}, run: "^(TestPodmanUnits|TestPodmanCopy)$"},
 		{name: "bookworm-docker-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerHalf)},
 		{name: "bookworm-docker-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "bookworm-docker-runc-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "bookworm-docker-runc-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless(" + rootlessMade + ")|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI)$"},
+		{name: "bookworm-podman", suite: "bookworm", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"}},
+		{name: "bookworm-podman-runc", suite: "bookworm", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=runc"}},
+		{name: "bookworm-podman-units", suite: "bookworm", images: []string{"busybox"}, run: "^(TestPodmanUnits|TestPodmanCopy)$"},
 	}
 )
 
@@ -53,6 +60,9 @@ const (
 	guestDockerHalf = "files|network|lifecycle|refused|narrowed|profiles|namespaces|attach|logs|daemon"
 	guestDockerRest = "run|exec|limits|grants|services|compose|images"
 )
+
+// guestPodmanScenarios are those of podman, for the runtime that the work names.
+const guestPodmanScenarios = "^TestPodmanEngines$"
 
 var guestDockerImages = []string{"busybox", "services"}
 
@@ -137,6 +147,9 @@ func (w *guestWork) disk(t *testing.T) string {
 		"integration.test": self, "integration/testdata": "testdata", "profiles/data": filepath.Join("..", "profiles", "data")}
 	if strings.Contains(w.run, "TestContainerd") || strings.Contains(w.run, "TestCRI") {
 		maps.Copy(files, guestPrograms(t))
+	}
+	if strings.Contains(w.run, "TestPodman") {
+		files["programs/ready"], files["deploy/podman"] = buildReady(t), "../deploy/podman"
 	}
 	for _, name := range w.images {
 		files["images/"+name+".tar"] = imageTar(t, name)

@@ -5,11 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 // podmans are the versions of podman that the scenarios run with: each in a tree of its distribution, with that one's network
-// stack (netavark, aardvark-dns), in mount and network namespaces of its own on this kernel.
+// stack (netavark, aardvark-dns), in mount and network namespaces of its own on this kernel. In a guest it is the installed one,
+// with systemd's cgroups.
 var podmans = []*engine{{name: "4.3", suite: "bookworm"}, {name: "5.8", suite: "sid"}}
 
 // A podmanScenario is something that users do with podman. One that is hardened is about what only bulkhead does.
@@ -20,19 +22,23 @@ type podmanScenario struct {
 }
 
 // TestPodmanEngines runs every scenario of podman with every version: under bulkhead, and for `make matrix` under the other
-// runtimes too (BULKHEAD_TEST_MATRIX=1).
+// runtimes too (BULKHEAD_TEST_MATRIX=1). A guest is booted for one runtime.
 func TestPodmanEngines(t *testing.T) {
 	requireRoot(t)
 	requireProgram(t, "ip", "nsenter", "busybox", "debootstrap")
+	guest := os.Getenv("BULKHEAD_GUEST")
 	for _, e := range podmans {
+		if guest != "" && guest != e.suite {
+			continue
+		}
 		t.Run(e.name, func(t *testing.T) {
 			for _, name := range runtimes() {
-				if name != "bulkhead" && os.Getenv("BULKHEAD_TEST_MATRIX") != "1" {
+				if name != "bulkhead" && guest == "" && os.Getenv("BULKHEAD_TEST_MATRIX") != "1" {
 					continue
 				}
 				t.Run(name, func(t *testing.T) {
 					p := e.startPodman(t, name)
-					t.Logf("podman %s", p.do(t, "version", "-f", "{{.Client.Version}}"))
+					p.describe(t)
 					for _, s := range podmanScenarios {
 						if s.hardened && name != "bulkhead" {
 							continue
@@ -59,21 +65,20 @@ printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\
 // waits keeps the namespaces.
 func (e *engine) startPodman(t *testing.T, runtime string) *podman {
 	t.Helper()
+	if os.Getenv("BULKHEAD_GUEST") != "" {
+		return guestPodman(t, runtime)
+	}
 	d := newDaemonDir(t)
 	if err := os.WriteFile(filepath.Join(d.dir, "device.json"), deviceProfile(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.start(t, e.setup(t)+podmanSetup, "sleep", "infinity")
-	p := &podman{dir: d.dir, runtime: runtimePath(t, runtime), cgroup: d.cgroup}
+	p := &podman{dir: d.dir, runtime: runtimePath(t, runtime), cgroup: d.cgroup, manager: "cgroupfs"}
 	p.inside = func(args ...string) *exec.Cmd {
 		return exec.Command("nsenter", append([]string{"-m", "-n", "-t", fmt.Sprint(d.cmd.Process.Pid), "--"}, args...)...)
 	}
 	t.Cleanup(func() {
-		for _, args := range [][]string{{"pod", "rm", "-a", "-f", "-t", "0"}, {"rm", "-a", "-f", "-t", "0"}} {
-			if r := p.try(t, args...); r.code != 0 {
-				t.Errorf("podman %s: %s", args, r)
-			}
-		}
+		p.removeAll(t)
 		if err := d.stop(); err != nil {
 			t.Error(err)
 		}
@@ -84,8 +89,52 @@ func (e *engine) startPodman(t *testing.T, runtime string) *podman {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	p.do(t, "import", "-c", "CMD sh", "-c", "ENV PATH=/bin", imageTar(t, "busybox"), "box")
+	p.image(t)
 	return p
+}
+
+// guestPodman is a guest's podman as its distribution installs it, but with a storage of its own. What it has in /run otherwise lies in a
+// tmpfs here, too.
+func guestPodman(t *testing.T, runtime string) *podman {
+	t.Helper()
+	p := newPodman(t, runtime)
+	must(t, run(t, exec.Command("sh", "-ec", "cd \"$1\"; mkdir run; mount -t tmpfs -o mode=0755 tmpfs run\n"+podmanSetup, "sh", p.dir)))
+	p.image(t)
+	return p
+}
+
+func (p *podman) image(t testing.TB) {
+	t.Helper()
+	p.do(t, "import", "-c", "CMD sh", "-c", "ENV PATH=/bin", imageTar(t, "busybox"), "box")
+}
+
+// removeAll removes all pods and containers.
+func (p *podman) removeAll(t testing.TB) {
+	t.Helper()
+	for _, args := range [][]string{{"pod", "rm", "-a", "-f", "-t", "0"}, {"rm", "-a", "-f", "-t", "0"}} {
+		if r := p.try(t, args...); r.code != 0 {
+			t.Errorf("podman %s: %s", args, r)
+		}
+	}
+}
+
+// describe says which podman this is and what it works with, for the matrix.
+func (p *podman) describe(t testing.TB) {
+	t.Helper()
+	r := must(t, run(t, exec.Command("uname", "-r")))
+	t.Logf("engine: podman %s; Linux %s; %s", p.do(t, "version", "-f", "{{.Client.Version}}"), strings.Join(strings.SplitN(r, ".", 3)[:2], "."),
+		p.do(t, "info", "-f", "cgroup {{.Host.CgroupsVersion}}, {{.Host.CgroupManager}}, {{.Host.NetworkBackend}}, AppArmor {{.Host.Security.AppArmorEnabled}}"))
+}
+
+// ours tells whether it runs bulkhead.
+func (p *podman) ours() bool { return filepath.Base(p.runtime) == "bulkhead" }
+
+// onHost is a command where podman runs.
+func (p *podman) onHost(args ...string) *exec.Cmd {
+	if p.inside != nil {
+		return p.inside(args...)
+	}
+	return exec.Command(args[0], args[1:]...)
 }
 
 // args are those of a run of the image.

@@ -19,11 +19,16 @@ var podmanScenarios = []podmanScenario{
 	{"run/hardened", true, podmanHardened},
 	{"life/pause-stop-kill", false, podmanLife},
 	{"life/update-and-stats", false, podmanUpdate},
+	{"life/ready", false, podmanReady},
 	{"exec/output-and-status", false, podmanExec},
 	{"health/check", false, podmanHealth},
 	{"files/volumes", false, podmanVolumes},
 	{"files/commit-diff-export", false, podmanCommit},
 	{"files/copy-stopped", false, podmanCopyStopped},
+	{"files/copy-running-out", false, podmanCopyOut},
+	{"files/copy-paused", false, podmanCopyPaused},
+	{"files/copy-mapped", false, podmanCopyMapped},
+	{"files/copy-running-in", true, podmanCopyIn},
 	{"network/bridge", false, podmanBridge},
 	{"network/names", false, podmanNames},
 	{"network/of-a-container", false, podmanShared},
@@ -167,7 +172,7 @@ func podmanBridge(t *testing.T, p *podman) {
 	t.Cleanup(func() { p.do(t, "rm", "-f", "-t", "0", "web") })
 	equal(t, "devices", p.do(t, "exec", "web", "sh", "-c", "ls /sys/class/net | sort | xargs"), "eth0 lo")
 	eventually(t, "the page of a published port", func() error {
-		out, err := p.inside("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8099/").Output()
+		out, err := p.onHost("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8099/").Output()
 		if err == nil && trimmed(string(out)) != "served" {
 			err = fmt.Errorf("is %q", out)
 		}

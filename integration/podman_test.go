@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,9 +42,36 @@ func TestPodman(t *testing.T) {
 	}
 }
 
+// TestPodmanUnmappedRun has podman keep what it gives to every container, hosts and hostname among it, on a file system that takes no
+// idmapped mounts: the tmpfs at /run is such a one before Linux 6.3. The files are there, and the container cannot write them.
+func TestPodmanUnmappedRun(t *testing.T) {
+	requireRoot(t)
+	requireProgram(t, "podman", "conmon")
+	for _, name := range runtimes() {
+		t.Run(name, func(t *testing.T) {
+			p := newPodman(t, name)
+			must(t, run(t, exec.Command("sh", "-ec", `mkdir "$1"; mount -t ramfs -o mode=0755 ramfs "$1"`, "sh", p.dir+"/run")))
+			p.do(t, append(p.run("-d", "--name", "c", "--hostname", "here", "--add-host", "there:192.0.2.1"), "sleep", "1000")...)
+			equal(t, "files", p.do(t, "exec", "c", "sh", "-c", "grep -c there /etc/hosts; echo $(cat /etc/hostname); test -e /run/.containerenv && echo marked"), "1\nhere\nmarked")
+			write := p.do(t, "exec", "c", "sh", "-c", "echo 192.0.2.2 inside 2>/dev/null >>/etc/hosts && echo open || echo closed")
+			if name != "bulkhead" {
+				equal(t, "a file of the engine's", write, "open")
+				return
+			}
+			equal(t, "a file of the engine's", write, "closed")
+			checkHardened(t, p.pid(t, "c"))
+			dir := filepath.Join(p.dir, "run", "own")
+			must(t, run(t, exec.Command("mkdir", dir)))
+			refused(t, p.try(t, append(p.run("--rm", "-v", dir+":/own"), "true")...), "ramfs at", "takes no idmapped mount")
+		})
+	}
+}
+
 // A podman is podman with a storage of its own.
 type podman struct {
 	dir, rootfs, runtime, cgroup string
+	// manager is who makes the cgroups: cgroupfs (the runtime), or systemd, to whom cgroup is the name of a slice.
+	manager string
 	// inside is a command where podman runs; nil: here.
 	inside func(args ...string) *exec.Cmd
 }
@@ -51,11 +79,16 @@ type podman struct {
 func newPodman(t testing.TB, name string) *podman {
 	t.Helper()
 	d := newDaemonDir(t) // for the directory and its removal: there is no daemon
-	p := &podman{dir: d.dir, rootfs: d.dir + "/rootfs", runtime: runtimePath(t, name), cgroup: d.cgroup}
+	p := &podman{dir: d.dir, rootfs: d.dir + "/rootfs", runtime: runtimePath(t, name), manager: "cgroupfs"}
+	if d.cgroupSettings() != nil {
+		p.manager, p.cgroup = "systemd", strings.TrimPrefix(d.cgroup, "/")
+	} else {
+		p.cgroup = d.cgroup
+	}
 	must(t, run(t, exec.Command("mkdir", p.rootfs)))
 	must(t, run(t, exec.Command("tar", "-xf", imageTar(t, "busybox"), "-C", p.rootfs, "--numeric-owner")))
 	t.Cleanup(func() {
-		p.do(t, "rm", "-a", "-f", "-t", "0")
+		p.removeAll(t)
 		// podman leaves its storage mounted on itself.
 		for _, m := range mountsBelow(d.dir) {
 			must(t, run(t, exec.Command("umount", m)))
@@ -89,12 +122,7 @@ func (p *podman) do(t testing.TB, args ...string) string {
 }
 
 func (p *podman) command(args ...string) *exec.Cmd {
-	var cmd *exec.Cmd
-	if p.inside != nil {
-		cmd = p.inside(args...)
-	} else {
-		cmd = exec.Command(args[0], args[1:]...)
-	}
+	cmd := p.onHost(args...)
 	// podman 5 warns of cgroup v1 on standard error.
 	cmd.Env = append(os.Environ(), "PODMAN_IGNORE_CGROUPSV1_WARNING=1")
 	return cmd
@@ -103,5 +131,5 @@ func (p *podman) command(args ...string) *exec.Cmd {
 // global is a command line of podman's, with where this one keeps its things.
 func (p *podman) global(args ...string) []string {
 	return append([]string{"podman", "--root", p.dir + "/root", "--runroot", p.dir + "/run", "--tmpdir", p.dir + "/tmp", "--runtime", p.runtime,
-		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "--storage-driver", "overlay"}, args...)
+		"--cgroup-manager", p.manager, "--events-backend", "none", "--storage-driver", "overlay"}, args...)
 }

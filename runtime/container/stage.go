@@ -203,6 +203,9 @@ func (c *creation) stageMount(place string, i int, m *specs.Mount, ns *os.File) 
 		if mnt == nil && err == nil {
 			mnt, err = cloneSource(f, src, m, ns, slices.Contains(m.Options, "rbind"))
 		}
+		if err != nil && harden.EngineFile(src, c.hardened, c.policy) {
+			mnt, err = c.cloneEngineFile(f, src, m, err)
+		}
 	}
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ var enginePatterns = [...]enginePattern{
 	{segments: "*-containers/*/userdata/passwd", idAt: 1},
 	{segments: "*-containers/*/userdata/group", idAt: 1},
 	{segments: "*-containers/*/userdata/localtime", idAt: 1},
+	{segments: "*-containers/*/userdata/notify", idAt: 1},
 	{segments: "*-containers/*/userdata/shm", idAt: 1},
 	{segments: "*-containers/*/userdata/run/secrets", below: true, idAt: 1},
 	{segments: "*-containers/*/userdata/secrets", below: true, idAt: 1},
@@ -64,8 +65,29 @@ var enginePatterns = [...]enginePattern{
 // engineInside are the directories below a state root in which an engine that brings others keeps theirs.
 var engineInside = [...]string{"storage/", "containerd/", "kubelet/", "k3s/agent/containerd/", "rke2/agent/containerd/"}
 
+// EngineFile tells whether a bind's source is one of the files that an engine keeps for every container, such as its hosts or
+// resolv.conf, wherever the engine's state is: nothing of a volume. It says how to mount what the rules let pass, and lets nothing pass.
+func EngineFile(src bundle.Source, s *specs.Spec, p Policy) bool {
+	if src.Kind != "file" {
+		return false
+	}
+	for below := strings.Trim(src.Real, "/"); below != ""; {
+		if e, ok := enginePatternOf(bundle.ProtectedPath{}, below, s, p); ok && !e.below {
+			return true
+		}
+		_, below, _ = strings.Cut(below, "/")
+	}
+	return false
+}
+
 // engineFile tells whether the path below an engine's state directory is one that the engine gives to this container.
 func engineFile(g bundle.ProtectedPath, below string, s *specs.Spec, p Policy) bool {
+	_, ok := enginePatternOf(g, below, s, p)
+	return ok
+}
+
+// enginePatternOf is the pattern that lets the path below an engine's state directory pass.
+func enginePatternOf(g bundle.ProtectedPath, below string, s *specs.Spec, p Policy) (enginePattern, bool) {
 	for _, prefix := range engineInside {
 		if rest, ok := strings.CutPrefix(below, prefix); ok {
 			below = rest
@@ -73,10 +95,10 @@ func engineFile(g bundle.ProtectedPath, below string, s *specs.Spec, p Policy) b
 		}
 	}
 	if below == "" {
-		return false
+		return enginePattern{}, false
 	}
 	names := strings.Split(below, "/")
-	return slices.ContainsFunc(enginePatterns[:], func(e enginePattern) bool {
+	i := slices.IndexFunc(enginePatterns[:], func(e enginePattern) bool {
 		want := strings.Split(e.segments, "/")
 		if len(names) < len(want) || len(names) > len(want) && !e.below {
 			return false
@@ -91,6 +113,10 @@ func engineFile(g bundle.ProtectedPath, below string, s *specs.Spec, p Policy) b
 		}
 		return e.idAt < 0 || ownID(names[e.idAt], p) || want[0] == "pods" && ownPod(names[e.idAt], s)
 	})
+	if i < 0 {
+		return enginePattern{}, false
+	}
+	return enginePatterns[i], true
 }
 
 // ownID tells whether the ID is this container's or that of one whose namespaces it joins.

@@ -23,6 +23,7 @@ func hostPaths() []bundle.ProtectedPath {
 		{Path: "/run/containerd/s", FSDev: "0:20", FSPath: "/containerd/s", Class: "refused", Why: "sockets of containerd's shims"},
 		{Path: "/var/lib/docker", FSDev: "8:1", FSPath: "/var/lib/docker", Class: "engine", Why: "Docker's state"},
 		{Path: "/var/lib/kubelet", FSDev: "8:1", FSPath: "/var/lib/kubelet", Class: "engine", Why: "kubelet's pods and keys"},
+		{Path: "/var/lib/containers", FSDev: "8:1", FSPath: "/var/lib/containers", Class: "engine", Why: "podman's state"},
 		{Path: "/etc", FSDev: "8:1", FSPath: "/etc", Class: "readonly", Why: "the host's configuration"},
 		{Path: "/etc/shadow", FSDev: "8:1", FSPath: "/etc/shadow", Class: "refused", Why: "password hashes"},
 		{Path: "/usr", FSDev: "8:1", FSPath: "/usr", Class: "readonly", Why: "programs that the host runs"},
@@ -92,6 +93,7 @@ func TestMountsKeepsSources(t *testing.T) {
 		{name: "below a volume", edit: bindOf(onDisk("/var/lib/docker/volumes/db/_data/x"), finished...)},
 		{name: "hosts", edit: bindOf(onDisk("/var/lib/docker/containers/other/hosts"), finished...)},
 		{name: "own secrets", edit: bindOf(own, finished...)},
+		{name: "podman's own socket for readiness", edit: bindOf(onDisk("/var/lib/containers/storage/overlay-containers/web1/userdata/notify"), finished...)},
 		{name: "a pod's volume", edit: inPod("/volumes/kubernetes.io~empty-dir/data", "io.kubernetes.cri.sandbox-uid", "")},
 		{name: "a pod's hosts", edit: inPod("/etc-hosts", "io.kubernetes.pod.uid", "")},
 		{name: "a pod's subpath", edit: inPod("/volume-subpaths/data/app/0", "x", "kubepods-burstable-pod0b7f_5a.slice:cri-containerd:d431")},
@@ -178,6 +180,10 @@ func TestMountsRefusesSources(t *testing.T) {
 		{"all stages", inBuild("executor/q3f/rootfs", "snapshots/snapshots"), `mounts[0].source is "/var/lib/buildkit/runc-overlayfs/snapshots/snapshots" (BuildKit's state)` + system},
 		{"the builder's tables", inBuild("executor/q3f/rootfs", "cache.db"), `mounts[0].source is "/var/lib/buildkit/runc-overlayfs/cache.db" (BuildKit's state)` + system},
 		{"another's secrets", ro(onDisk("/var/lib/docker/containers/other/mounts/secrets")), `mounts[0].source is "/var/lib/docker/containers/other/mounts/secrets" (Docker's state)` + system},
+		{
+			"another's socket for readiness", ro(onDisk("/var/lib/containers/storage/overlay-containers/other/userdata/notify")),
+			`mounts[0].source is "/var/lib/containers/storage/overlay-containers/other/userdata/notify" (podman's state)` + system,
+		},
 		{"another pod's secrets", ro(onDisk("/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key")), `mounts[0].source is "/var/lib/kubelet/pods/0b7f/volumes/kubernetes.io~secret/key" (kubelet's pods and keys)` + system},
 		{
 			"a socket of root's", rw(inRun("/run/engine/elsewhere.sock", "socket")),

@@ -11,7 +11,7 @@ var families = []struct{ test, title string }{
 	{"TestDocker", docker}, {"TestDockerEngines", docker},
 	{"TestDockerCopyLife", "docker cp on a running container"}, {"TestDockerCopyEngines", "docker cp on a running container"},
 	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", "podman"},
-	{"TestPodmanEngines", "podman"},
+	{"TestPodmanEngines", "podman"}, {"TestPodmanUnits", "podman"},
 	{"TestCLI", "The command line, called as engines call it"}, {"", "Others"},
 }
 
