@@ -25,6 +25,8 @@ type daemon struct {
 	cgroup string
 	cmd    *exec.Cmd
 	exited chan struct{}
+	// served is closed when the daemon has ended, if cmd is not the daemon but what holds its namespaces.
+	served chan struct{}
 }
 
 // newDaemonDir makes the directory of a daemon that is to be started.
@@ -69,6 +71,8 @@ func (d *daemon) alive() error {
 	select {
 	case <-d.exited:
 		return fmt.Errorf("daemon has ended (%s):\n%s", d.cmd.ProcessState, d.logTail())
+	case <-d.served:
+		return fmt.Errorf("daemon has ended:\n%s", d.logTail())
 	default:
 		return nil
 	}
