@@ -81,13 +81,15 @@ func (d *daemon) alive() error {
 // untilReady polls until the daemon answers, has ended, or a generous time is over.
 func (d *daemon) untilReady(name string, probe func() error) error {
 	var err error
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(deadline); time.Now().Before(end); {
 		if err := d.alive(); err != nil {
 			return err
 		}
+		begun := time.Now()
 		if err = probe(); err == nil {
 			return nil
 		}
+		time.Sleep(max(100*time.Millisecond, time.Since(begun)))
 	}
 	return fmt.Errorf("wait for %s: %w\n%s", name, err, d.logTail())
 }
