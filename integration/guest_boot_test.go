@@ -37,7 +37,7 @@ sleep 1
 // patching, and would wait for each other.
 const (
 	guestProcessor = "Nehalem"
-	guestKernel    = "console=ttyS0 quiet panic=-1 mitigations=off audit=0 TERM=dumb systemd.show_status=false tsc=reliable clocksource=tsc init_on_alloc=0"
+	guestKernel    = "console=ttyS0 quiet panic=-1 mitigations=off audit=0 TERM=dumb systemd.show_status=false tsc=reliable clocksource=tsc init_on_alloc=0 norandmaps"
 )
 
 // guestAllocation keeps freed memory in qemu: it resizes its tables of addresses all the time, and the host would clear each page again.
