@@ -44,10 +44,11 @@ var (
 	}
 )
 
-// The scenarios of Docker by the first part of their names: two parts of about the same length.
+// The scenarios of Docker by the first part of their names: two parts of about the same length. What needs the large image of services is
+// in one of them: to import it takes an emulated processor some minutes.
 const (
-	guestDockerHalf = "files|network|lifecycle|refused|narrowed|profiles|namespaces|attach|logs|daemon"
-	guestDockerRest = "run|exec|limits|grants|services|compose|images"
+	guestDockerHalf = "files|network|lifecycle|refused|narrowed|namespaces|attach|logs|daemon"
+	guestDockerRest = "run|exec|limits|grants|profiles|services|compose|images"
 )
 
 var guestDockerImages = []string{"busybox", "services"}
