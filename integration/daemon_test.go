@@ -25,6 +25,8 @@ type daemon struct {
 	cgroup string
 	cmd    *exec.Cmd
 	exited chan struct{}
+	// served is closed when the daemon has ended, if cmd is not the daemon but what holds its namespaces.
+	served chan struct{}
 }
 
 // newDaemonDir makes the directory of a daemon that is to be started.
@@ -69,6 +71,8 @@ func (d *daemon) alive() error {
 	select {
 	case <-d.exited:
 		return fmt.Errorf("daemon has ended (%s):\n%s", d.cmd.ProcessState, d.logTail())
+	case <-d.served:
+		return fmt.Errorf("daemon has ended:\n%s", d.logTail())
 	default:
 		return nil
 	}
@@ -77,13 +81,15 @@ func (d *daemon) alive() error {
 // untilReady polls until the daemon answers, has ended, or a generous time is over.
 func (d *daemon) untilReady(name string, probe func() error) error {
 	var err error
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(deadline); time.Now().Before(end); {
 		if err := d.alive(); err != nil {
 			return err
 		}
+		begun := time.Now()
 		if err = probe(); err == nil {
 			return nil
 		}
+		time.Sleep(max(100*time.Millisecond, time.Since(begun)))
 	}
 	return fmt.Errorf("wait for %s: %w\n%s", name, err, d.logTail())
 }

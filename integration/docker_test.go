@@ -58,13 +58,28 @@ func startDockerd(t testing.TB, settings map[string]any) *dockerd {
 func (e *engine) startDockerd(t testing.TB, settings map[string]any) *dockerd {
 	t.Helper()
 	setup := e.setup(t)
-	d := e.newDockerd(t, settings)
-	d.start(t, setup, d.serve...)
-	if err := d.ready(); err != nil {
+	var err error
+	for range dockerdStarts {
+		d := e.newDockerd(t, settings)
+		d.start(t, setup, d.serve...)
+		if err = d.ready(); err == nil {
+			return d
+		}
 		_ = d.stop()
-		t.Fatalf("start dockerd: %v", err)
+		if !containerdWasLate(err) {
+			break
+		}
 	}
-	return d
+	t.Fatalf("start dockerd: %v", err)
+	return nil
+}
+
+// dockerdStarts is how often dockerd is started before it counts as broken: it gives up a containerd of its own that does not answer
+// within a fixed 15 seconds, which may be too short for an emulated processor of a busy host. Service managers start it again, too.
+const dockerdStarts = 5
+
+func containerdWasLate(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "timeout waiting for containerd to start")
 }
 
 // newDockerd writes the configuration of a daemon that is to be started.

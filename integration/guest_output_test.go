@@ -13,10 +13,12 @@ import (
 // A guestTest is a test of a guest: what it wrote, how it ended, and the tests below it in their order.
 type guestTest struct {
 	name string
-	// outcome is PASS, FAIL, SKIP, or empty while it runs.
+	// outcome is PASS, FAIL, SKIP, or empty while it runs or waits.
 	outcome string
-	output  strings.Builder
-	below   []*guestTest
+	// waits says that it is to run beside others and was not continued.
+	waits  bool
+	output strings.Builder
+	below  []*guestTest
 }
 
 // A guestOutput reads what a test program writes with -test.v=test2json, line by line.
@@ -60,6 +62,9 @@ func (g *guestOutput) line(line string) *guestTest {
 		g.write(text)
 		if m := guestChange.FindStringSubmatch(marked); m != nil {
 			g.current = g.test(m[2])
+			if g.current != nil && m[1] != "NAME" {
+				g.current.waits = m[1] == "PAUSE"
+			}
 			return nil
 		}
 		if m := guestEnd.FindStringSubmatch(marked); m != nil {
@@ -130,6 +135,8 @@ func (gt *guestTest) replay(t *testing.T, above string) {
 			t.Log("in the guest:\n" + text)
 		}
 		switch {
+		case gt.outcome == "" && gt.waits:
+			t.Error("the guest has ended before it was tried") // tools/matrix knows these words
 		case gt.outcome == "":
 			t.Error("it began in the guest and has not ended")
 		case gt.outcome == "SKIP":
@@ -147,22 +154,25 @@ func TestGuestOutput(t *testing.T) {
 		"\x16=== NAME  TestA/b/c\n    of c\nno newline\x16=== NAME  TestA/d\n    of d again\n" +
 		"\x16--- FAIL: TestA/d (0.50s)\n\x16=== NAME  TestA\n\x16=== CONT  TestA/b/c\n    x_test.go:3: why\n" +
 		"\x16--- SKIP: TestA/b/c (0.00s)\n\x16--- FAIL: TestA (1.00s)\n" +
-		"\x16=== NAME  \n\x16=== RUN   TestE\n\x16--- PASS: TestE (0.00s)\n\x16=== NAME  \n\x16=== RUN   TestF\npanic: oh\n"
+		"\x16=== NAME  \n\x16=== RUN   TestE\n\x16--- PASS: TestE (0.00s)\n\x16=== NAME  \n\x16=== RUN   TestF\n" +
+		"\x16=== RUN   TestF/a\n\x16=== PAUSE TestF/a\n\x16=== RUN   TestF/b\n\x16=== PAUSE TestF/b\n\x16=== CONT  TestF/b\n\x16=== NAME  TestF\npanic: oh\n"
 	var g guestOutput
 	var ended []string
 	if err := g.read(strings.NewReader(text), func(t *guestTest) { ended = append(ended, t.name) }); err != nil {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	for _, name := range []string{"TestA", "TestA/b/c", "TestA/d", "TestE", "TestF"} {
+	for _, name := range []string{"TestA", "TestA/b/c", "TestA/d", "TestE", "TestF", "TestF/a", "TestF/b"} {
 		gt := g.tests[name]
-		fmt.Fprintf(&got, "%s %q %q %d\n", name, gt.outcome, gt.output.String(), len(gt.below))
+		fmt.Fprintf(&got, "%s %q %q %d %v\n", name, gt.outcome, gt.output.String(), len(gt.below), gt.waits)
 	}
-	equal(t, "tests", got.String(), `TestA "FAIL" "" 2
-TestA/b/c "SKIP" "    of c\nno newline\n    x_test.go:3: why\n" 0
-TestA/d "FAIL" "    x_test.go:1: of d\n    of d again\n" 0
-TestE "PASS" "" 0
-TestF "" "panic: oh\n" 0
+	equal(t, "tests", got.String(), `TestA "FAIL" "" 2 false
+TestA/b/c "SKIP" "    of c\nno newline\n    x_test.go:3: why\n" 0 false
+TestA/d "FAIL" "    x_test.go:1: of d\n    of d again\n" 0 false
+TestE "PASS" "" 0 false
+TestF "" "panic: oh\n" 2 false
+TestF/a "" "" 0 true
+TestF/b "" "" 0 false
 `)
 	equal(t, "ended", strings.Join(ended, " "), "TestA TestE")
 	equal(t, "unfinished", len(g.unfinished()), 1)

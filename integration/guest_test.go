@@ -55,10 +55,11 @@ var (
 // rootlessMade are the tests in namespaces like those of a rootless engine: the ends of their names.
 const rootlessMade = "|Limits|Controller|WithoutCgroup|Site|Explain|Doctor|Joined|Network"
 
-// The scenarios of Docker by the first part of their names: two parts of about the same length.
+// The scenarios of Docker by the first part of their names: two parts of about the same length. What needs the large image of services is
+// in one of them: to import it takes an emulated processor some minutes.
 const (
-	guestDockerHalf = "files|network|lifecycle|refused|narrowed|profiles|namespaces|attach|logs|daemon"
-	guestDockerRest = "run|exec|limits|grants|services|compose|images"
+	guestDockerHalf = "files|network|lifecycle|refused|narrowed|namespaces|attach|logs|daemon"
+	guestDockerRest = "run|exec|limits|grants|profiles|services|compose|images"
 )
 
 // guestPodmanScenarios are those of podman, for the runtime that the work names.

@@ -102,14 +102,17 @@ var deadline = func() time.Duration {
 	return 2 * time.Minute
 }()
 
-// eventually polls until what holds. It fails the test with the last error after a generous time.
+// eventually polls until what holds. It fails the test with the last error after a generous time. It rests as long as an attempt
+// took: attempts at once would keep an emulated processor from what they wait for.
 func eventually(t testing.TB, what string, probe func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(deadline); time.Now().Before(end); {
+		begun := time.Now()
 		if err = probe(); err == nil {
 			return
 		}
+		time.Sleep(max(50*time.Millisecond, time.Since(begun)))
 	}
 	t.Fatalf("wait for %s: %v", what, err)
 }

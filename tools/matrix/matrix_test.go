@@ -29,6 +29,8 @@ const events = `{"Action":"run","Test":"TestDocker"}
 {"Action":"output","Test":"TestGuest/sid-2/TestDocker/bulkhead/run/output","Output":"        y_test.go:9: worse\n"}
 {"Action":"fail","Test":"TestGuest/sid-2/TestDocker/bulkhead/run/output"}
 {"Action":"pass","Test":"TestGuest/sid-2/TestDocker/runc/run/output"}
+{"Action":"output","Test":"TestGuest/sid-2/TestDocker/runc/run/stdin","Output":"    g_test.go:7: the guest has ended before it was tried\n"}
+{"Action":"fail","Test":"TestGuest/sid-2/TestDocker/runc/run/stdin"}
 {"Action":"pass","Test":"TestPodman/bulkhead"}
 {"Action":"pass","Test":"TestImages/busybox"}
 not JSON

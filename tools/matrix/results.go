@@ -116,7 +116,10 @@ func (r *results) said(k key, o *outcome, line string) {
 	o.said = append(o.said, line)
 }
 
-// finish drops what is no row: groups of scenarios, parts of a scenario, and tests that did not end. Each engine with
+// untried is what the integration tests say of a guest's test that was still waiting for its turn when the guest ended.
+const untried = "the guest has ended before it was tried"
+
+// finish drops what is no row: groups of scenarios, parts of a scenario, tests that did not end, and those that were not tried. Each engine with
 // scenarios also has a test around them, whose outcome says nothing of its own.
 func (r *results) finish() {
 	parts := map[key]bool{}
@@ -132,7 +135,7 @@ func (r *results) finish() {
 		}
 	}
 	for k, o := range r.outcomes {
-		if parts[k] || o.action == "" {
+		if parts[k] || o.action == "" || slices.Contains(o.said, untried) {
 			delete(r.outcomes, k)
 		}
 	}
