@@ -57,11 +57,11 @@ func FromOCI(s *specs.LinuxSeccomp, arch string) (Profile, error) {
 	if err := p.readFlags(s.Flags); err != nil {
 		return Profile{}, err
 	}
-	entries, err := p.readEntries(s.Syscalls)
+	entries, rules, err := p.readEntries(s.Syscalls)
 	if err != nil {
 		return Profile{}, err
 	}
-	p.setCalls(entries)
+	p.setCalls(entries, rules)
 	return p, nil
 }
 
@@ -131,42 +131,48 @@ func (p *Profile) readFlags(flags []specs.LinuxSeccompFlag) error {
 // An entry is one rule of one name, in the profile's order.
 type entry struct {
 	name string
-	rule Rule
+	// rule is the rule's place among the profile's different ones: names of one OCI entry share theirs.
+	rule int32
 	// bare: the rule has no args in the OCI form, so it overrides every other rule of its name.
 	bare bool
 }
 
-func (p *Profile) readEntries(calls []specs.LinuxSyscall) ([]entry, error) {
+func (p *Profile) readEntries(calls []specs.LinuxSyscall) ([]entry, []Rule, error) {
 	n := 0
 	for i := range calls {
 		n += len(calls[i].Names)
 	}
 	entries := make([]entry, 0, n)
+	rules := make([]Rule, 0, len(calls))
 	for i, c := range calls {
 		v, idle, field, cause := readVerdict(c.Action, c.ErrnoRet)
 		if cause != "" {
-			return nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].%s: %s", i, field, cause)
+			return nil, nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].%s: %s", i, field, cause)
 		}
 		if idle {
 			p.note("linux.seccomp.syscalls[%d].errnoRet has no effect: %s takes no number", i, v.Action)
 		}
 		lists, err := p.readArgs(i, c.Args)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		first := int32(len(rules))
+		for _, conds := range lists {
+			rules = append(rules, Rule{conds, v})
 		}
 		for j, name := range c.Names {
 			if name == "" {
-				return nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].names[%d]: the name is empty", i, j)
+				return nil, nil, fmt.Errorf("parse linux.seccomp.syscalls[%d].names[%d]: the name is empty", i, j)
 			}
 			if v == p.Default {
 				continue // libcontainer skips it, so it overrides nothing
 			}
-			for _, conds := range lists {
-				entries = append(entries, entry{name, Rule{conds, v}, len(c.Args) == 0})
+			for k := range lists {
+				entries = append(entries, entry{name, first + int32(k), len(c.Args) == 0})
 			}
 		}
 	}
-	return entries, nil
+	return entries, rules, nil
 }
 
 // readArgs returns the conditions of each rule that an entry's args stand for: one rule, or one for each arg when an
@@ -244,8 +250,9 @@ func readCond(a specs.LinuxSeccompArg) (Cond, fit, bool) {
 	return c, f, true
 }
 
-// setCalls groups entries by name, in their order, and normalises the rules of each.
-func (p *Profile) setCalls(entries []entry) {
+// setCalls groups entries by name, in their order, and normalises the rules of each. Calls with one rule share those that they were
+// read from: nobody writes to the rules of a call.
+func (p *Profile) setCalls(entries []entry, rules []Rule) {
 	order := make([]int32, len(entries)) // sorted in place of the entries: it holds no pointers, so moving it is cheap
 	for i := range order {
 		order[i] = int32(i)
@@ -254,20 +261,24 @@ func (p *Profile) setCalls(entries []entry) {
 		return cmp.Or(strings.Compare(entries[a].name, entries[b].name), int(a-b))
 	})
 	p.Calls = make([]Call, 0, len(entries))
-	all := make([]Rule, len(entries)) // one allocation for the rules of all calls
-	for i, j := range order {
-		all[i] = entries[j].rule
-	}
 	for len(order) > 0 {
 		name, n := entries[order[0]].name, 1
 		for n < len(order) && entries[order[n]].name == name {
 			n++
 		}
 		bare := slices.IndexFunc(order[:n], func(j int32) bool { return entries[j].bare })
-		if rules := p.rulesOf(name, all[:n:n], bare); len(rules) > 0 {
-			p.Calls = append(p.Calls, Call{name, rules})
+		at := entries[order[0]].rule
+		own := rules[at : at+1 : at+1]
+		if n > 1 {
+			own = make([]Rule, n)
+			for i, j := range order[:n] {
+				own[i] = rules[entries[j].rule]
+			}
 		}
-		order, all = order[n:], all[n:]
+		if own = p.rulesOf(name, own, bare); len(own) > 0 {
+			p.Calls = append(p.Calls, Call{name, own})
+		}
+		order = order[n:]
 	}
 }
 

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"errors"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -53,10 +54,11 @@ func (l *locator) close() {
 
 // protect locates the paths of a table that this host has, in the table's order, and after them the further places of those. A
 // path that is there and cannot be located keeps its name: it is still compared by path.
-func (l *locator) protect(table []ProtectedPath) []ProtectedPath {
-	found := make([]ProtectedPath, 0, len(table))
-	places := make([]located, 0, len(table))
-	for _, p := range table {
+func (l *locator) protect(table iter.Seq[ProtectedPath]) []ProtectedPath {
+	const usual = 64 // of some two hundred, the others are not there
+	found := make([]ProtectedPath, 0, usual)
+	places := make([]located, 0, usual)
+	for p := range table {
 		place, st, err := l.find(path.Clean(p.Path))
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 			continue
@@ -121,27 +123,30 @@ func (l *locator) dir(name string) *parentDir {
 	return d
 }
 
-// expand replaces the patterns of a table (a "*" stands for one path element) by the names on this host that a source
+// expand gives a table with its patterns (a "*" stands for one path element) replaced by the names on this host that a source
 // can touch: those it lies in, all of them when it lies above, and symbolic links, which lead anywhere.
-func (l *locator) expand(table []ProtectedPath) []ProtectedPath {
-	out := make([]ProtectedPath, 0, len(table))
-	names := map[string][]string{}
-	for _, p := range table {
-		before, after, ok := strings.Cut(p.Path, "/*/")
-		if !ok {
-			out = append(out, p)
-			continue
-		}
-		if _, ok := names[before]; !ok {
-			names[before] = l.touched(before)
-		}
-		for _, name := range names[before] {
-			q := p
-			q.Path = before + "/" + name + "/" + after
-			out = append(out, q)
+func (l *locator) expand(table []ProtectedPath) iter.Seq[ProtectedPath] {
+	return func(yield func(ProtectedPath) bool) {
+		names := map[string][]string{}
+		for _, p := range table {
+			before, after, ok := strings.Cut(p.Path, "/*/")
+			if !ok {
+				if !yield(p) {
+					return
+				}
+				continue
+			}
+			if _, ok := names[before]; !ok {
+				names[before] = l.touched(before)
+			}
+			for _, name := range names[before] {
+				p.Path = before + "/" + name + "/" + after
+				if !yield(p) {
+					return
+				}
+			}
 		}
 	}
-	return out
 }
 
 // touched are the names in a directory that matter to the sources, sorted.
