@@ -200,7 +200,8 @@ func rootlessCopy(t *testing.T, e *usersEngine) {
 func rootlessPort(t *testing.T, e *usersEngine) {
 	e.start(t, "web", append([]string{"-p", "127.0.0.1:8099:80"}, e.network...), "sh", "-c", serve)
 	eventually(t, "the page of a published port", func() error {
-		out, err := e.command("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8099/").Output()
+		// What publishes the port takes a connection before anything listens in the container, and may never answer it.
+		out, err := e.command("busybox", "wget", "-q", "-T", "10", "-O", "-", "http://127.0.0.1:8099/").Output()
 		if err == nil && trimmed(string(out)) != "served" {
 			err = fmt.Errorf("is %q", out)
 		}

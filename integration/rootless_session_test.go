@@ -92,7 +92,7 @@ type usersEngine struct {
 	cli, options, root []string
 	// state is where the engine's runtimes keep their state, holder the file with the ID of the process that holds the engine's namespaces.
 	state, holder string
-	// network are the options of a container with a network.
+	// network are the options of a container with a network: all others have none.
 	network []string
 }
 
@@ -162,7 +162,8 @@ func (s *session) podman(t testing.TB, runtime, manager string) *usersEngine {
 	t.Helper()
 	requireProgram(t, "podman")
 	return &usersEngine{session: s, runtime: runtime, cli: []string{"podman", "--cgroup-manager", manager, "--runtime", runtimePath(t, runtime)},
-		root: []string{"box"}, state: s.runtimeDir + "/bulkhead/containers", holder: s.runtimeDir + "/libpod/tmp/pause.pid"}
+		root: []string{"box"}, state: s.runtimeDir + "/bulkhead/containers", holder: s.runtimeDir + "/libpod/tmp/pause.pid",
+		network: []string{"--network", "pasta"}}
 }
 
 // dockerd starts the user's Docker, by the script of Debian's package, as a service of the user's systemd.
@@ -185,5 +186,5 @@ func (s *session) dockerd(t testing.TB) {
 func (s *session) docker(runtime string) *usersEngine {
 	return &usersEngine{session: s, runtime: runtime, cli: []string{"docker", "-H", "unix://" + s.runtimeDir + "/docker.sock"},
 		options: []string{"--runtime", runtime}, root: []string{"box"}, state: s.runtimeDir + "/docker/runtime-runc/moby",
-		holder: s.runtimeDir + "/dockerd-rootless/child_pid"}
+		holder: s.runtimeDir + "/dockerd-rootless/child_pid", network: []string{"--network", "bridge"}}
 }
