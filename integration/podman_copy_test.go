@@ -170,3 +170,22 @@ func podmanCopyIn(t *testing.T, p *podman) {
 	must(t, run(t, unpack))
 	equal(t, "unpacked by a program of the image", p.show(t, "in", "/vol/tree"), keptTree)
 }
+
+// podmanViewKilled: podman reads the container's users at its own mount before it calls the runtime, so its exec does not make a new view as
+// Docker's does. bulkheadctl does.
+func podmanViewKilled(t *testing.T, p *podman) {
+	p.background(t, "dead", "sleep", "1000")
+	pids := viewProcesses(t, p.do(t, "inspect", "-f", "{{.Id}}", "dead"))
+	equal(t, "servers", len(pids), 1)
+	must(t, run(t, exec.Command("kill", "-KILL", fmt.Sprint(pids[0]))))
+	eventually(t, "its end", func() error {
+		if err := p.command(p.global("exec", "dead", "true")...).Run(); err == nil {
+			return fmt.Errorf("exec works")
+		}
+		return nil
+	})
+	refused(t, p.try(t, "exec", "dead", "true"), "transport endpoint is not connected")
+	must(t, run(t, p.onHost(filepath.Join(filepath.Dir(p.runtime), "bulkheadctl"), "views", "show", "--root", "/run/bulkhead/containers")))
+	equal(t, "exec", p.do(t, "exec", "dead", "echo", "fine"), "fine")
+	equal(t, "the archive", strings.Contains(p.archived(t, "dead:/data/seed"), "seed"), true)
+}

@@ -29,6 +29,7 @@ var podmanScenarios = []podmanScenario{
 	{"files/copy-paused", false, podmanCopyPaused},
 	{"files/copy-mapped", false, podmanCopyMapped},
 	{"files/copy-running-in", true, podmanCopyIn},
+	{"files/view-killed", true, podmanViewKilled},
 	{"network/bridge", false, podmanBridge},
 	{"network/names", false, podmanNames},
 	{"network/of-a-container", false, podmanShared},
