@@ -2,7 +2,9 @@ package integration
 
 import (
 	"fmt"
+	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -40,8 +42,13 @@ var limitScenarios = []scenario{
 	}},
 	{"limits/sysctl", false, func(t *testing.T, d *docker) {
 		out := d.run(t, "--sysctl", "net.core.somaxconn=777", "--sysctl", "kernel.shmmni=1234", "--sysctl", "net.ipv4.ip_forward=0",
-			"busybox", "cat", "/proc/sys/net/core/somaxconn", "/proc/sys/kernel/shmmni", "/proc/sys/net/ipv4/ip_forward")
-		equal(t, "values", out, "777\n1234\n0")
+			"busybox", "sh", "-c", "cd /proc/sys; cat kernel/shmmni net/ipv4/ip_forward; cat net/core/somaxconn || echo absent")
+		// Linux 6.1 keeps this one from networks that belong to a user namespace: it is dropped there.
+		want := "777"
+		if d.runtime == "bulkhead" && !inUserNamespace(t, "/proc/sys/net/core/somaxconn") {
+			want = "absent"
+		}
+		equal(t, "values", out, "1234\n0\n"+want)
 	}},
 	{"limits/ping-as-a-user", false, func(t *testing.T, d *docker) {
 		d.image(t, "services")
@@ -111,4 +118,12 @@ var limitScenarios = []scenario{
 			checkBounded(t, pid)
 		}
 	}},
+}
+
+// inUserNamespace tells whether a path exists for a process in new user and network namespaces.
+func inUserNamespace(t *testing.T, path string) bool {
+	t.Helper()
+	cmd := exec.Command("test", "-e", path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET}
+	return run(t, cmd).code == 0
 }

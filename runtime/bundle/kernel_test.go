@@ -47,7 +47,7 @@ func TestSysctlPath(t *testing.T) {
 
 // TestSysctlsOfNewNamespaces: what the first network namespace alone has is missing. The control is a real process.
 func TestSysctlsOfNewNamespaces(t *testing.T) {
-	names := []string{"net/core/rmem_max", "net/core/optmem_max", "net/ipv4/tcp_mem", "net/ipv4/tcp_rmem", "net/ipv4/ip_default_ttl", "net/core/netdev_max_backlog", "kernel/pid_max", "vm/swappiness", "net/none"}
+	names := []string{"net/core/rmem_max", "net/core/optmem_max", "net/ipv4/tcp_mem", "net/ipv4/tcp_rmem", "net/ipv4/ip_default_ttl", "net/core/somaxconn", "net/core/netdev_max_backlog", "kernel/pid_max", "vm/swappiness", "net/none"}
 	sysctls := map[string]string{}
 	var want []string
 	for _, name := range names {
@@ -68,6 +68,12 @@ func TestSysctlsOfNewNamespaces(t *testing.T) {
 	}
 	if _, err := unix.Wait4(-1, nil, unix.WALL|unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
 		t.Errorf("a child is left: %v", err)
+	}
+	// A pod's network belongs to the host's user namespace, and has what Linux 6.1 keeps from a container's own.
+	pod := &specs.Spec{Linux: &specs.Linux{Sysctl: map[string]string{"net.core.somaxconn": "1", "net.core.rmem_max": "1"},
+		Namespaces: []specs.LinuxNamespace{{Type: "network", Path: "/run/netns/pod"}}}}
+	if got := missingSysctls(pod); slices.Contains(got, "net.core.somaxconn") {
+		t.Errorf("a pod's network lacks %q", got)
 	}
 }
 

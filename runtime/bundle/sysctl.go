@@ -18,7 +18,7 @@ func missingSysctls(spec *specs.Spec) []string {
 		path, ok := sysctlPath(name)
 		switch {
 		case !ok || perInterface(name):
-		case everyNamespaceHas(path):
+		case everyNamespaceHas(path), joinsNetwork(spec) && engineNamespaceHas(path):
 			if !exists(path) {
 				missing = append(missing, name)
 			}
@@ -41,12 +41,23 @@ func everyNamespaceHas(path string) bool {
 	name, _ := strings.CutPrefix(path, "/proc/sys/")
 	switch name {
 	case "net/ipv4/ip_unprivileged_port_start", "net/ipv4/ping_group_range", "net/ipv4/ip_forward",
-		"net/ipv4/ip_local_port_range", "net/ipv4/tcp_syncookies", "net/core/somaxconn",
+		"net/ipv4/ip_local_port_range", "net/ipv4/tcp_syncookies",
 		"kernel/sem", "kernel/shmall", "kernel/shmmax", "kernel/shmmni", "kernel/shm_rmid_forced",
 		"kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/hostname", "kernel/domainname":
 		return true
 	}
 	return strings.HasPrefix(name, "fs/mqueue/")
+}
+
+// engineNamespaceHas tells that a kernel which has this sysctl has it for each network namespace that the host's user namespace owns,
+// such as a pod's. Linux 6.1 keeps it from those that another user namespace owns, newer kernels do not.
+func engineNamespaceHas(path string) bool { return path == "/proc/sys/net/core/somaxconn" }
+
+// joinsNetwork tells that the container gets a network namespace that there is already.
+func joinsNetwork(spec *specs.Spec) bool {
+	return slices.ContainsFunc(spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
+		return ns.Type == specs.NetworkNamespace && ns.Path != ""
+	})
 }
 
 // sysctlPath is the file of a sysctl. Both "net.ipv4.ip_forward" and "net/ipv4/ip_forward" are names: the first

@@ -12,7 +12,8 @@ var families = []struct{ test, title string }{
 	{"TestDockerCopyLife", "docker cp on a running container"}, {"TestDockerCopyEngines", "docker cp on a running container"},
 	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", "podman"},
 	{"TestPodmanEngines", "podman"}, {"TestPodmanUnits", "podman"},
-	{"TestCLI", "The command line, called as engines call it"}, {"TestSystemdCgroup", "Cgroups made by systemd"}, {"", "Others"},
+	{"TestCLI", "The command line, called as engines call it"}, {"TestSystemdCgroup", "Cgroups made by systemd"},
+	{"TestLSM", "AppArmor and SELinux profiles"}, {"", "Others"},
 }
 
 const docker = "Docker"
