@@ -80,7 +80,8 @@ func runWorker(t *testing.T, dir string, kill bool) {
 		time.Sleep(time.Duration(10+rand.IntN(150)) * time.Millisecond)
 		_ = cmd.Process.Kill()
 	}
-	if err := cmd.Wait(); err != nil && (!kill || out.Len() > 0) {
+	// One that is killed on its way out may have said that it passed.
+	if err := cmd.Wait(); err != nil && (!kill || strings.TrimPrefix(out.String(), "PASS\n") != "") {
 		t.Errorf("worker: %v\n%s", err, out.String())
 	}
 }
