@@ -79,7 +79,11 @@ var podFileScenarios = []podScenario{
 		a := p.start(t, "a", sleep, set("mounts", []object{{"containerPath": "/vol", "hostPath": data, "propagation": "PROPAGATION_HOST_TO_CONTAINER"}}))
 		must(t, run(t, c.inside("mount", "-t", "tmpfs", "tmpfs", data+"/at")))
 		must(t, run(t, c.inside("touch", data+"/at/new")))
-		equal(t, "what was mounted after the start", c.sh(t, a, "ls /vol/at"), "new")
+		want := "new"
+		if c.runtime == "bulkhead" { // no rule has judged it: docs/kubernetes.md
+			want = ""
+		}
+		equal(t, "what was mounted after the start", c.sh(t, a, "ls /vol/at"), want)
 	}},
 	{"recursive read-only mounts", false, func(t *testing.T, c *cri) {
 		if strings.HasPrefix(c.line.name, "1.") && c.runtime != "bulkhead" { // which makes each read-only mount a recursive one
