@@ -65,7 +65,7 @@ var composeScenarios = []scenario{
 		}
 	}},
 	{"compose/configs", false, func(t *testing.T, d *docker) {
-		if d.composeCommand()[0] != "docker" {
+		if d.composeCommand()[0] == "docker-compose" {
 			t.Skip("Compose 1 has no configs without a swarm")
 		}
 		compose := d.compose(t, "conf-"+d.runtime, `
