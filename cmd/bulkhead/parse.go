@@ -116,30 +116,21 @@ func parse(flags []cli.Flag, args []string, anywhere bool) (*flag.FlagSet, error
 
 // define defines the flag in the set, under all of its names and with its default.
 func define(f cli.Flag, set *flag.FlagSet) error {
-	names := namesOf(f)
-	switch f := f.(type) {
-	case *cli.BoolFlag:
-		for _, name := range names {
+	for _, name := range namesOf(f) {
+		switch f := f.(type) {
+		case *cli.BoolFlag:
 			set.Bool(name, f.Value, "")
-		}
-		return nil
-	case *cli.StringFlag:
-		for _, name := range names {
+		case *cli.StringFlag:
 			set.String(name, f.Value, "")
-		}
-		return nil
-	case *cli.IntFlag:
-		for _, name := range names {
+		case *cli.IntFlag:
 			set.Int(name, f.Value, "")
-		}
-		return nil
-	case *cli.DurationFlag:
-		for _, name := range names {
+		case *cli.DurationFlag:
 			set.Duration(name, f.Value, "")
+		default:
+			return f.Apply(set) // under all of its names
 		}
-		return nil
 	}
-	return f.Apply(set)
+	return nil
 }
 
 // namesOf is a flag's name and its aliases. cli's own Names, which Apply calls, runs a regular expression over each for spaces, of
