@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -33,6 +35,31 @@ var processCases = []cliCase{
 		cmd := b.command("run", "--bundle", b.dir, b.id)
 		cmd.Stdin = strings.NewReader(strings.Repeat("x", 100000))
 		equal(t, "bytes read", must(t, run(t, cmd)), "100000")
+	}},
+	{"run/signals", false, func(t *testing.T, runtime string) {
+		b := newBundle(t, runtime, args("sh", "-c", "for s in ALRM PWR 40; do trap \"echo $s\" $s; done; trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done"))
+		cmd := b.command("run", "--bundle", b.dir, b.id)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for _, s := range []struct {
+			signal syscall.Signal
+			before string
+		}{{syscall.SIGALRM, "up"}, {syscall.SIGPWR, "ALRM"}, {syscall.Signal(40), "PWR"}, {syscall.SIGTERM, "40"}} {
+			if !lines.Scan() || lines.Text() != s.before {
+				t.Fatalf("before signal %d the program says %q, want %q", s.signal, lines.Text(), s.before)
+			}
+			if err := cmd.Process.Signal(s.signal); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = cmd.Wait()
+		equal(t, "exit status", cmd.ProcessState.ExitCode(), 7)
 	}},
 	{"run/no-such-program", false, func(t *testing.T, runtime string) {
 		b := newBundle(t, runtime, args("nothing-of-the-kind"))

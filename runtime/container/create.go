@@ -67,6 +67,7 @@ type creation struct {
 	process   *libcontainer.Process
 	console   *console
 	signals   chan os.Signal
+	listening func() // waits until all signals are caught
 }
 
 // Create makes the container and leaves its first process waiting for [Runtime.Start]. When it returns without an

@@ -57,7 +57,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	}
 	r.keepView(&rec.Holding)
 	signals := catchSignals(CreateOptions{Detach: o.Detach})
-	catchOthers(signals)
+	listening := catchOthers(signals)
 	p, con, err := r.startExec(rec, c, hardened, o)
 	if err != nil {
 		return -1, explainFilter(err, hardened, true)
@@ -66,6 +66,7 @@ func (r *Runtime) Exec(o ExecOptions) (status int, err error) {
 	if o.Detach {
 		return 0, nil
 	}
+	listening()
 	return wait(p, con, signals)
 }
 

@@ -28,6 +28,7 @@ func (r *Runtime) Run(o CreateOptions) (status int, err error) {
 		return -1, err
 	}
 	defer c.close()
+	c.listening() // from here on the program may tell others that it is there
 	if err := c.notify.bind(); err != nil {
 		return -1, c.abandon(err)
 	}
@@ -101,12 +102,18 @@ func catchSignals(o CreateOptions) chan os.Signal {
 	return signals
 }
 
-// catchOthers goes on listening for all other signals, beside the start of the process. The Go runtime takes two switches between
-// threads for each of them, together longer than the rules take to judge a container.
-func catchOthers(signals chan os.Signal) {
-	if signals != nil {
-		go signal.Notify(signals)
+// catchOthers goes on listening for all other signals, beside the start of the process, and gives a function that waits until it does. The
+// Go runtime takes two switches between threads for each of them, together longer than the rules take to judge a container.
+func catchOthers(signals chan os.Signal) (listening func()) {
+	if signals == nil {
+		return func() {}
 	}
+	done := make(chan struct{})
+	go func() {
+		signal.Notify(signals)
+		close(done)
+	}()
+	return func() { <-done }
 }
 
 // wait forwards signals to the process and returns its status once it has ended and its output is written.

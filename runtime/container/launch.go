@@ -164,7 +164,7 @@ func (c *creation) launch() (err error) {
 	c.rec.Policy.Seccomp = nil // the hardened spec has the intersection, which is the ceiling from now on
 	c.rec.Spec = c.hardened
 	c.decision = beside(func() ([]byte, error) { return encodeJSON(&c.rec.Decision) })
-	catchOthers(c.signals)
+	c.listening = catchOthers(c.signals)
 	start := func() error { return c.container.Start(c.process) }
 	if l := config.Seccomp; l != nil && l.ListenerPath != c.hardened.Linux.Seccomp.ListenerPath { // a recorder's, not an agent's
 		start = func() error { return startServed(l.ListenerPath, func() error { return c.container.Start(c.process) }) }
