@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -46,6 +47,8 @@ var processCases = []cliCase{
 		if err != nil {
 			t.Fatal(err)
 		}
+		late := time.AfterFunc(deadline, func() { _ = cmd.Process.Kill() }) // a signal that is lost is answered by nothing
+		defer late.Stop()
 		lines := bufio.NewScanner(out)
 		for _, s := range []struct {
 			signal syscall.Signal
