@@ -1,4 +1,4 @@
-package bundle
+package plainjson
 
 import (
 	"encoding/json"
@@ -7,13 +7,14 @@ import (
 	"strconv"
 )
 
-// errUnset tells that a value was not set here: its type or its form is left to encoding/json, which also knows the words
-// for what is wrong with it.
-var errUnset = errors.New("the value is left to encoding/json")
+// errUnset tells that a value's form does not fit. encoding/json is asked about the whole text then.
+var errUnset = errors.New("the value does not fit")
 
-// set reads the value between two positions of valid JSON into v, as encoding/json would. The tables that encoding/json makes of
-// the types of the runtime-spec first cost each create more than reading a config.json does.
-func set(raw []byte, v reflect.Value) error {
+// set reads one value of valid JSON into v, as encoding/json would; own are the values of a type that reads itself.
+func set(raw []byte, v reflect.Value, own bool) error {
+	if own {
+		return json.Unmarshal(raw, v.Addr().Interface())
+	}
 	if raw[0] == 'n' { // null
 		switch v.Kind() {
 		case reflect.Interface, reflect.Map, reflect.Pointer, reflect.Slice:
@@ -46,7 +47,7 @@ func set(raw []byte, v reflect.Value) error {
 		}
 		v.SetUint(n)
 	default:
-		return errUnset
+		return json.Unmarshal(raw, v.Addr().Interface())
 	}
 	return nil
 }
