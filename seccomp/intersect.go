@@ -106,7 +106,7 @@ type side struct {
 	def   Verdict
 }
 
-func (s side) bare() bool { return len(s.rules) == 1 && len(s.rules[0].Conds) == 0 }
+func (s side) bare() bool { return bare(s.rules) }
 
 // whole returns the verdict when it is the same for all arguments.
 func (s side) whole() (Verdict, bool) {

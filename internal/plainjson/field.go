@@ -10,17 +10,18 @@ import (
 
 // A field is a field of a struct by its name in JSON, and where it is.
 type field struct {
-	name                string
-	index               []int
+	name string
+	// index is the field's, or that of the embedded struct that it is promoted from, where inner is its own; else inner is -1.
+	index, inner        int16
 	omitEmpty, omitZero bool
 }
 
 // of is the field's value in its struct.
 func (f *field) of(v reflect.Value) reflect.Value {
-	if len(f.index) == 1 {
-		return v.Field(f.index[0])
+	if f.inner >= 0 {
+		return v.Field(int(f.index)).Field(int(f.inner))
 	}
-	return v.FieldByIndex(f.index)
+	return v.Field(int(f.index))
 }
 
 // A shape is what there is to know of a type.
@@ -45,6 +46,9 @@ func writerShapes() shapes {
 	return shapes{map[reflect.Type]*shape{}, [2]reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()}}
 }
 
+// maxFields is how many fields a walker can tell whether it saw.
+const maxFields = 64
+
 // plainShape is that of all types that have neither fields nor methods.
 var plainShape shape
 
@@ -61,31 +65,26 @@ func (s shapes) of(t reflect.Type) *shape {
 	case t.Implements(s.own[0]) || t.Implements(s.own[1]) || reflect.PointerTo(t).Implements(s.own[0]) || reflect.PointerTo(t).Implements(s.own[1]):
 		made = &shape{own: true}
 	case t.Kind() == reflect.Struct:
-		fields, ok := appendFields(make([]field, 0, t.NumField()), t, nil)
-		made = &shape{own: !ok, fields: fields}
+		fields, ok := appendFields(make([]field, 0, t.NumField()), t, -1)
+		made = &shape{own: !ok || len(fields) > maxFields, fields: fields}
 	}
 	s.known[t] = made
 	return made
 }
 
-// appendFields adds the fields of a struct that is at this index of another one, promoted ones included. It fails for what has rules of
-// its own in encoding/json.
-func appendFields(fields []field, t reflect.Type, at []int) ([]field, bool) {
-	indices := make([]int, t.NumField())
-	for i := range indices {
+// appendFields adds the fields of a struct, or of one that is embedded at an index of it. It fails for what has rules of its own in
+// encoding/json, and for what is embedded more deeply.
+func appendFields(fields []field, t reflect.Type, embedded int) ([]field, bool) {
+	for i := range t.NumField() {
 		f := t.Field(i)
-		index := indices[i : i+1 : i+1]
-		if index[0] = i; len(at) > 0 {
-			index = append(slices.Clip(at), i)
-		}
 		tag := f.Tag.Get("json")
 		name, options, _ := strings.Cut(tag, ",")
 		switch {
-		case f.Anonymous && name == "" && f.Type.Kind() != reflect.Struct:
+		case f.Anonymous && name == "" && (f.Type.Kind() != reflect.Struct || embedded >= 0):
 			return nil, false
 		case f.Anonymous && name == "":
 			var ok bool
-			if fields, ok = appendFields(fields, f.Type, index); !ok {
+			if fields, ok = appendFields(fields, f.Type, i); !ok {
 				return nil, false
 			}
 			continue
@@ -94,11 +93,14 @@ func appendFields(fields []field, t reflect.Type, at []int) ([]field, bool) {
 		case name == "":
 			name = f.Name
 		}
-		made := field{name: name, index: index, omitEmpty: hasOption(options, "omitempty"), omitZero: hasOption(options, "omitzero")}
+		made := field{name: name, index: int16(i), inner: -1, omitEmpty: hasOption(options, "omitempty"), omitZero: hasOption(options, "omitzero")}
 		switch {
 		case !isPlain(name), strings.ContainsAny(name, "'`"), slices.ContainsFunc(fields, func(o field) bool { return o.name == name }),
 			hasOption(options, "string"), made.omitZero && saysZero(reflect.PointerTo(f.Type)) && (!saysZero(f.Type) || f.Type.Kind() == reflect.Pointer || f.Type.Kind() == reflect.Interface):
 			return nil, false
+		}
+		if embedded >= 0 {
+			made.index, made.inner = int16(embedded), int16(i)
 		}
 		fields = append(fields, made)
 	}

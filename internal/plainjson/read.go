@@ -15,7 +15,8 @@ const (
 	MaxUnknown = 64
 )
 
-// Unmarshal is json.Unmarshal into a value that is reset first: v is a pointer, and nothing that it held is left.
+// Unmarshal is json.Unmarshal into a value that is reset first: v is a pointer, and nothing that it held is left. Strings in v share
+// the memory of data, which must not be written to any more.
 func Unmarshal(data []byte, v any) error {
 	into := reflect.ValueOf(v).Elem()
 	into.SetZero()
@@ -27,7 +28,7 @@ func Unmarshal(data []byte, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// ReadStrictly reads one JSON object, and nothing after it, into v, a pointer to a struct. It returns the paths of properties that v
+// ReadStrictly reads one JSON object, and nothing after it, into v, a pointer to a struct, as [Unmarshal] does. It returns the paths of properties that v
 // has no field for, at most [MaxUnknown] and "(more)".
 //
 // It refuses what other readers may read differently: a property given twice, one that differs from a field's only in case, and NUL bytes;

@@ -20,7 +20,7 @@ func (w *walker) key() (string, error) {
 	}
 	raw := w.data[start:w.pos]
 	if plainASCII {
-		return string(raw[1 : len(raw)-1]), nil
+		return between(raw), nil
 	}
 	var key string
 	if json.Unmarshal(raw, &key) != nil {
