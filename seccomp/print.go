@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"slices"
+	"sort"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -51,17 +52,15 @@ func (p Profile) entries() []specs.LinuxSyscall {
 		}
 		groups[i].names = append(groups[i].names, c.Name)
 	}
-	slices.SortStableFunc(groups, func(a, b group) int {
+	sort.SliceStable(groups, func(i, j int) bool {
+		a, b := &groups[i], &groups[j]
 		if a.bare() != b.bare() {
-			if a.bare() {
-				return -1
-			}
-			return 1
+			return a.bare()
 		}
 		if a.bare() {
-			return compareRules(a.rules[0], b.rules[0])
+			return compareRules(a.rules[0], b.rules[0]) < 0
 		}
-		return slices.Compare(a.names, b.names)
+		return slices.Compare(a.names, b.names) < 0
 	})
 	var out []specs.LinuxSyscall
 	for _, g := range groups {

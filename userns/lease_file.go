@@ -190,7 +190,7 @@ func (s *Store) taken() ([]Range, error) {
 			taken = append(taken, r)
 		}
 	}
-	slices.SortFunc(taken, byStart)
+	sortByStart(taken)
 	return taken, nil
 }
 
