@@ -58,7 +58,7 @@ type odd struct {
 	E      []string `json:"e,omitempty"`
 	X      any
 	No     string   `json:"-"`
-	Dash   string   `json:"-,"`
+	Dash   string   `json:"-,"` //nolint:staticcheck // the rule is tested
 	L      level    `json:"l"`
 	L2     level2   `json:"l2"`
 	Levels []level2 `json:"list"`
@@ -69,7 +69,7 @@ type odd struct {
 	Deep  **uint8 `json:"deep"`
 	Child *odd    `json:"child,omitempty"`
 	Quote int     "json:\"it's\""
-	small int
+	small int     //nolint:unused // as encoding/json, it is passed over
 }
 
 // shadowing has two fields with one name: encoding/json takes the outer one.
