@@ -135,6 +135,9 @@ func (p *Profile) both(name string, caller, ceiling side) []Rule {
 		}
 		return []Rule{{Verdict: v}}
 	}
+	if caller.def == p.Default && ceiling.def == p.Default && slices.EqualFunc(caller.rules, ceiling.rules, sameRule) && !miscompiled(ceiling.rules) {
+		return ceiling.rules // as for every exec, which asks for what create gave
+	}
 	rules := append(denials(ceiling, caller, p.Default), denials(caller, ceiling, p.Default)...)
 	rules = append(rules, shared(caller, ceiling)...)
 	if rules = p.fitted(name, rules, p.Default); !miscompiled(rules) {

@@ -80,8 +80,8 @@ func (e *encoder) object(v reflect.Value) {
 	fields := e.shapes.of(v.Type()).fields
 	for i := range fields {
 		f := &fields[i]
-		value := f.of(v)
-		if f.omitEmpty && isEmpty(value) || f.omitZero && isZero(value) {
+		value, ok := f.of(v)
+		if !ok || f.omitEmpty && isEmpty(value) || f.omitZero && isZero(value) {
 			continue
 		}
 		if !first {

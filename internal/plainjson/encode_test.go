@@ -72,6 +72,24 @@ type odd struct {
 	small int     //nolint:unused // as encoding/json, it is passed over
 }
 
+// Behind is embedded by a pointer.
+type Behind struct {
+	G int `json:"g,omitempty"`
+	H []string
+}
+
+type pointing struct {
+	A int
+	*Behind
+	Z *Behind
+}
+
+// deep embeds what embeds.
+type deep struct {
+	pointing
+	Y int
+}
+
 // shadowing has two fields with one name: encoding/json takes the outer one.
 type shadowing struct {
 	inner
@@ -103,7 +121,7 @@ func checkEncoded(t *testing.T, v any) {
 func TestMarshal(t *testing.T) {
 	many := full()
 	many.Q.N = 7
-	for _, v := range []any{nil, 1, "a\nb", []int(nil), []byte("x"), &odd{}, *full(), many, []*odd{nil, full()}, map[string]odd{"x": *full()}, level(1), &shadowing{B: "b"}, level2(1), []level2{1}, text{"a"}} {
+	for _, v := range []any{nil, 1, "a\nb", []int(nil), []byte("x"), &odd{}, *full(), many, []*odd{nil, full()}, map[string]odd{"x": *full()}, level(1), &shadowing{B: "b"}, level2(1), []level2{1}, text{"a"}, &pointing{}, &pointing{Behind: &Behind{G: 1}}, pointing{Behind: &Behind{}}, &deep{pointing: pointing{Behind: &Behind{H: []string{"h"}}}}} {
 		checkEncoded(t, v)
 	}
 }
@@ -131,7 +149,7 @@ func FuzzUnmarshal(f *testing.F) {
 	}
 	for _, seed := range []string{string(whole), "", "null", "[]", "{} {}", `{"S":["a","b"]}`, `{"S":["a",1]}`, `{"s":["case"]}`, `{"S":[],"S":["twice"]}`, `{"l":"level 5","l":null}`, `{"l":5}`,
 		`{"m":{"a":1,"a":2}}`, `{"m":{"a":1},"m":{"b":2}}`, `{"deep":null}`, `{"deep":256}`, `{"a":[1,2,3]}`, `{"q":{"n":"5"}}`, `{"it's":1,"Quote":2}`, `{"-":"x"}`, `{"new":[{"a":"\u0000"}]}`,
-		`{"child":{"child":{"S":null}}}`, `{"flags":[true,null]}`, `{"B":"eA==","f":1e3}`, `{"levels":{"level 1":"x"}}`, `{"S":["\ud800"]}`, `{"S":["a",]}`, `{"S":["a""b"]}`, `{"t":"x"}`} {
+		`{"child":{"child":{"S":null}}}`, `{"flags":[true,null]}`, `{"B":"eA==","f":1e3}`, `{"levels":{"level 1":"x"}}`, `{"S":["\ud800"]}`, `{"S":["a",]}`, `{"S":["a""b"]}`, `{"t":"x"}`, `{"A":1,"g":2,"Z":{"H":["x"]}}`, `{"H":null}`, `{"Behind":{"g":1}}`, `{"G":1,"Y":2}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -139,6 +157,8 @@ func FuzzUnmarshal(f *testing.F) {
 		*read = odd{S: []string{"old"}}
 		checkRead(t, data, read, new(odd))
 		checkRead(t, data, new(shadowing), new(shadowing))
+		checkRead(t, data, new(pointing), new(pointing))
+		checkRead(t, data, new(deep), new(deep))
 		checkRead(t, data, new([]odd), new([]odd))
 		if json.Valid(data) {
 			checkEncoded(t, read)

@@ -16,12 +16,29 @@ type field struct {
 	omitEmpty, omitZero bool
 }
 
-// of is the field's value in its struct.
-func (f *field) of(v reflect.Value) reflect.Value {
-	if f.inner >= 0 {
-		return v.Field(int(f.index)).Field(int(f.inner))
+// of is the field's value in its struct. It is false for one that is promoted from a nil pointer.
+func (f *field) of(v reflect.Value) (reflect.Value, bool) {
+	v = v.Field(int(f.index))
+	if f.inner < 0 {
+		return v, true
 	}
-	return v.Field(int(f.index))
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return v, false
+		}
+		v = v.Elem()
+	}
+	return v.Field(int(f.inner)), true
+}
+
+// made is of, with a new struct in place of a nil pointer.
+func (f *field) made(v reflect.Value) reflect.Value {
+	value, ok := f.of(v)
+	if !ok {
+		value.Set(reflect.New(value.Type().Elem()))
+		value, _ = f.of(v)
+	}
+	return value
 }
 
 // A shape is what there is to know of a type.
@@ -80,11 +97,16 @@ func appendFields(fields []field, t reflect.Type, embedded int) ([]field, bool) 
 		tag := f.Tag.Get("json")
 		name, options, _ := strings.Cut(tag, ",")
 		switch {
-		case f.Anonymous && name == "" && (f.Type.Kind() != reflect.Struct || embedded >= 0):
-			return nil, false
 		case f.Anonymous && name == "":
-			var ok bool
-			if fields, ok = appendFields(fields, f.Type, i); !ok {
+			inner := f.Type
+			if inner.Kind() == reflect.Pointer && f.IsExported() {
+				inner = inner.Elem()
+			}
+			ok := inner.Kind() == reflect.Struct && embedded < 0
+			if ok {
+				fields, ok = appendFields(fields, inner, i)
+			}
+			if !ok {
 				return nil, false
 			}
 			continue

@@ -91,7 +91,7 @@ func (w *walker) object(v reflect.Value) error {
 			return w.twice()
 		}
 		seen |= 1 << at
-		return w.value(known[at].of(v))
+		return w.value(known[at].made(v))
 	})
 }
 
