@@ -36,6 +36,12 @@ var rootlessScenarios = []rootlessScenario{
 }
 
 func (e *usersEngine) scenarios(t *testing.T) {
+	do := func(args ...string) string { return e.do(t, args...) }
+	if e.cli[0] == "docker" {
+		logDocker(t, do)
+	} else {
+		logPodman(t, do)
+	}
 	for _, s := range rootlessScenarios {
 		if s.hardened && e.runtime != "bulkhead" {
 			continue

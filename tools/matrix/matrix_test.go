@@ -32,6 +32,10 @@ const events = `{"Action":"run","Test":"TestDocker"}
 {"Action":"output","Test":"TestGuest/sid-2/TestDocker/runc/run/stdin","Output":"    g_test.go:7: the guest has ended before it was tried\n"}
 {"Action":"fail","Test":"TestGuest/sid-2/TestDocker/runc/run/stdin"}
 {"Action":"pass","Test":"TestPodman/bulkhead"}
+{"Action":"output","Test":"TestGuest/sid-rootless/TestRootlessPodman/systemd/bulkhead","Output":"    x_test.go:5: engine: podman 5.8.6; cgroup v2\n"}
+{"Action":"pass","Test":"TestGuest/sid-rootless/TestRootlessPodman/systemd/bulkhead/limits/set"}
+{"Action":"pass","Test":"TestGuest/sid-rootless/TestRootlessPodman/systemd/runc/limits/set"}
+{"Action":"pass","Test":"TestGuest/sid-rootless/TestRootlessDocker/runc/limits/set"}
 {"Action":"pass","Test":"TestImages/busybox"}
 not JSON
 `
@@ -62,6 +66,14 @@ Gaps:
 |---|---|
 | ` + "`all of it`" + ` | yes / · |
 
+## Rootless engines
+
+* **Podman systemd, guest sid**: podman 5.8.6; cgroup v2
+
+| Scenario | Docker, guest sid | Podman systemd, guest sid |
+|---|---|---|
+| ` + "`limits/set`" + ` | · / yes | yes / yes |
+
 ## Measured
 
 | Engine | Runtime | Figures |
@@ -87,7 +99,7 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// later are the results of pieces: one scenario of one Docker, podman as a whole but in other scenarios, and a figure.
+// later are the results of pieces: one scenario of one Docker, one of podman, and a figure.
 const later = `{"Action":"output","Test":"TestDocker/bulkhead","Output":"    x_test.go:5: engine: Docker 20.10.24+dfsg1; newer\n"}
 {"Action":"pass","Test":"TestDocker/runc/compose/configs"}
 {"Action":"pass","Test":"TestPodman/bulkhead/pods_of_two"}
@@ -100,7 +112,8 @@ func TestKeep(t *testing.T) {
 	r.keep(parsePage(want))
 	changed := strings.NewReplacer(
 		"Docker 20.10.24+dfsg1, runc 1.1.5; Linux 6.18; cgroup v1", "Docker 20.10.24+dfsg1; newer", "skipped / **no**", "skipped / yes",
-		"* `compose/configs`, 20.10.24, this kernel, runc: **no**: broken\n", "", "`all of it`", "`pods of two`", "start 5ms", "start 1.2s",
+		"* `compose/configs`, 20.10.24, this kernel, runc: **no**: broken\n", "", "| `all of it` | yes / · |\n", "| `all of it` | yes / · |\n| `pods of two` | yes / · |\n",
+		"start 5ms", "start 1.2s",
 	).Replace(want)
 	if got := r.markdown(); got != changed {
 		t.Errorf("markdown is\n%s\nwant\n%s", got, changed)

@@ -12,11 +12,15 @@ var families = []struct{ test, title string }{
 	{"TestDockerCopyLife", "docker cp on a running container"}, {"TestDockerCopyEngines", "docker cp on a running container"},
 	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", "podman"},
 	{"TestPodmanEngines", "podman"}, {"TestPodmanUnits", "podman"},
+	{"TestRootlessDocker", rootless}, {"TestRootlessPodman", rootless},
 	{"TestCLI", "The command line, called as engines call it"}, {"TestSystemdCgroup", "Cgroups made by systemd"},
 	{"TestLSM", "AppArmor and SELinux profiles"}, {"", "Others"},
 }
 
-const docker = "Docker"
+const (
+	docker   = "Docker"
+	rootless = "Rootless engines"
+)
 
 // A table is one family: a column for each engine on one kernel, with what is known of it, and the cells.
 type table struct {
@@ -61,6 +65,9 @@ func place(engine, line string) (family, column string) {
 		if f.test == first {
 			family, column = f.title, version
 		}
+	}
+	if family == rootless {
+		column = strings.TrimSpace(strings.TrimPrefix(first, "TestRootless") + " " + version)
 	}
 	if family == docker && line != "" {
 		column, _, _ = strings.Cut(strings.TrimPrefix(line, "Docker "), ",")
