@@ -73,7 +73,7 @@ func (d *docker) layeredImage(t *testing.T, l layered) string {
 	if _, err := os.Stat(path); os.Getenv("BULKHEAD_TEST_IMAGES") == "" || err != nil {
 		path = filepath.Join(t.TempDir(), "image.tar")
 		l.write(t, path)
-		defer os.Remove(path)
+		defer func() { _ = os.Remove(path) }()
 	}
 	d.do(t, "load", "-q", "-i", path)
 	name := l.String() + ":latest"
