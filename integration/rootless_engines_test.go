@@ -37,10 +37,10 @@ var rootlessScenarios = []rootlessScenario{
 
 func (e *usersEngine) scenarios(t *testing.T) {
 	do := func(args ...string) string { return e.do(t, args...) }
-	if e.cli[0] == "docker" {
-		logDocker(t, do)
-	} else {
+	if e.podman {
 		logPodman(t, do)
+	} else {
+		logDocker(t, do)
 	}
 	for _, s := range rootlessScenarios {
 		if s.hardened && e.runtime != "bulkhead" {
@@ -240,10 +240,27 @@ func rootlessRefused(t *testing.T, e *usersEngine) {
 	refused(t, e.try(t, e.line([]string{"--rm", "--network=host"}, "true")...), "rule namespaces")
 }
 
+// rootlessPrivileged: what asks for every right gets an ordinary container. A user can make no device nodes, so podman binds all of the
+// host's instead, which is refused.
 func rootlessPrivileged(t *testing.T, e *usersEngine) {
-	pid := e.start(t, "privileged", []string{"--privileged", "--cap-add", "ALL", "--security-opt", "seccomp=unconfined"}, "sleep", "1000")
+	options := []string{"--cap-add", "ALL", "--security-opt", "seccomp=unconfined"}
+	if e.podman {
+		for _, option := range []string{"--privileged", "--device=/dev/fuse"} {
+			refused(t, e.box(t, []string{option}, "true"), "is the device", "rule mounts")
+		}
+	} else {
+		options = append(options, "--privileged")
+	}
+	pid := e.start(t, "privileged", options, "sleep", "1000")
 	checkConfined(t, "container", statusOf(t, pid))
 	checkBounded(t, pid)
+	for line := range strings.Lines(procFile(t, pid, "mountinfo")) {
+		for _, device := range []string{"/dev/fuse", "/dev/kmsg", "/dev/net/tun", "/dev/vda"} {
+			if strings.Contains(line, " "+device+" ") {
+				t.Errorf("the container has a device of the host's: %s", line)
+			}
+		}
+	}
 }
 
 func rootlessLeavesNothing(t *testing.T, e *usersEngine) {
