@@ -17,6 +17,7 @@ func TestPodmanCopy(t *testing.T) {
 	for _, name := range runtimes() {
 		t.Run(name, func(t *testing.T) {
 			p := newPodman(t, name)
+			p.describe(t)
 			p.do(t, "import", imageTar(t, "busybox"), "box")
 			p.do(t, "run", "-d", "--name", "c", "--network", "none", "--cgroup-parent", p.cgroup,
 				"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "box", "/bin/sleep", "1000")

@@ -19,20 +19,20 @@ import (
 var imageScenarios = []scenario{
 	// With so many layers the engine names them relative to a directory: the mount options have room for one page.
 	{"images/many-layers", false, func(t *testing.T, d *docker) {
-		const layers = 100
-		name := d.layeredImage(t, layers, 1, 1)
+		l := layered{100, 1, 1}
+		name := d.layeredImage(t, l)
 		out := d.run(t, name, "sh", "-c", "ls /layer | wc -l; cat /layer/0/0 /layer/99/0; stat -c %u:%g /layer/99/0; rm /layer/5/0 && echo x >/layer/0/0 && cat /layer/0/0")
-		equal(t, "what a container sees", out, fmt.Sprintf("%d\nxx1000:2000\nx", layers))
-		d.logStarts(t, name, fmt.Sprintf("%d layers", layers))
+		equal(t, "what a container sees", out, fmt.Sprintf("%d\nxx1000:2000\nx", l.layers))
+		d.logStarts(t, name, fmt.Sprintf("%d layers", l.layers))
 	}},
 	{"images/large", false, func(t *testing.T, d *docker) {
-		layers, files, size := 4, 2500, 4096
+		l := layered{4, 2500, 4096}
 		if os.Getenv("BULKHEAD_TEST_MATRIX") == "1" {
-			layers, size = 16, 107520 // 4.3 GB
+			l = largeImage
 		}
-		name := d.layeredImage(t, layers, files, size)
-		equal(t, "files", d.run(t, name, "sh", "-c", "ls /layer/0 | wc -l; stat -c %u:%g:%s /layer/3/9"), fmt.Sprintf("%d\n1000:2000:%d", files, size))
-		d.logStarts(t, name, fmt.Sprintf("%d files, %d MB", layers*files, layers*files*size/1000000))
+		name := d.layeredImage(t, l)
+		equal(t, "files", d.run(t, name, "sh", "-c", "ls /layer/0 | wc -l; stat -c %u:%g:%s /layer/3/9"), fmt.Sprintf("%d\n1000:2000:%d", l.files, l.size))
+		d.logStarts(t, name, fmt.Sprintf("%d files, %d MB", l.layers*l.files, l.layers*l.files*l.size/1000000))
 	}},
 }
 
@@ -58,12 +58,32 @@ func median(took []time.Duration) time.Duration {
 	return took[len(took)/2].Round(time.Millisecond)
 }
 
-// layeredImage loads an image of busybox and more layers, each with a directory of files of one size that belong to user
-// 1000 and group 2000.
-func (d *docker) layeredImage(t *testing.T, layers, files, size int) string {
+// A layered image is busybox and more layers, each with a directory of files of one size that belong to user 1000 and group 2000.
+type layered struct{ layers, files, size int }
+
+// largeImage has 4.3 GB.
+var largeImage = layered{16, 2500, 107520}
+
+func (l layered) String() string { return fmt.Sprintf("layers-%d-%d-%d", l.layers, l.files, l.size) }
+
+// layeredImage loads such an image. A guest has the archive of a large one from the host: an emulated processor would take long to make it.
+func (d *docker) layeredImage(t *testing.T, l layered) string {
 	t.Helper()
-	name := fmt.Sprintf("layers-%d-%d-%d:%s", layers, files, size, d.runtime)
-	path := filepath.Join(t.TempDir(), "image.tar")
+	path := filepath.Join(os.Getenv("BULKHEAD_TEST_IMAGES"), l.String()+".tar")
+	if _, err := os.Stat(path); os.Getenv("BULKHEAD_TEST_IMAGES") == "" || err != nil {
+		path = filepath.Join(t.TempDir(), "image.tar")
+		l.write(t, path)
+		defer func() { _ = os.Remove(path) }()
+	}
+	d.do(t, "load", "-q", "-i", path)
+	name := l.String() + ":latest"
+	t.Cleanup(func() { d.do(t, "rmi", "-f", name) })
+	return name
+}
+
+// write writes the image's archive.
+func (l layered) write(t testing.TB, path string) {
+	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -75,16 +95,12 @@ func (d *docker) layeredImage(t *testing.T, layers, files, size int) string {
 	}
 	a := &archive{w: tar.NewWriter(f)}
 	a.layer(base)
-	for i := range layers {
-		a.layer(fileLayer(fmt.Sprintf("layer/%d/", i), files, size))
+	for i := range l.layers {
+		a.layer(fileLayer(fmt.Sprintf("layer/%d/", i), l.files, l.size))
 	}
-	if err := a.close(name); err != nil {
+	if err := a.close(l.String() + ":latest"); err != nil {
 		t.Fatal(err)
 	}
-	d.do(t, "load", "-q", "-i", path)
-	_ = os.Remove(path)
-	t.Cleanup(func() { d.do(t, "rmi", "-f", name) })
-	return name
 }
 
 // An archive is an image as `docker save` writes it.

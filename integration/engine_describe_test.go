@@ -12,12 +12,18 @@ import (
 // mode. docs/compatibility.md is made from these lines.
 func (d *dockerd) logEngine(t testing.TB) {
 	t.Helper()
+	logDocker(t, func(args ...string) string { return d.do(t, args...) })
+}
+
+// logDocker writes such a line of the Docker whose client do runs.
+func logDocker(t testing.TB, do func(...string) string) {
+	t.Helper()
 	var version struct {
 		Server struct {
 			Components []struct{ Name, Version string }
 		}
 	}
-	if err := json.Unmarshal([]byte(d.do(t, "version", "-f", "{{json .}}")), &version); err != nil {
+	if err := json.Unmarshal([]byte(do("version", "-f", "{{json .}}")), &version); err != nil {
 		t.Fatal(err)
 	}
 	var parts []string
@@ -30,7 +36,14 @@ func (d *dockerd) logEngine(t testing.TB) {
 		}
 	}
 	format := "cgroup v{{.CgroupVersion}}, {{.CgroupDriver}}, {{.Driver}}{{range .SecurityOptions}}, {{.}}{{end}}"
-	logEngine(t, strings.Join(parts, ", "), d.do(t, "info", "-f", format))
+	logEngine(t, strings.Join(parts, ", "), do("info", "-f", format))
+}
+
+// logPodman writes such a line of the podman that do runs.
+func logPodman(t testing.TB, do func(...string) string) {
+	t.Helper()
+	logEngine(t, "podman "+do("version", "-f", "{{.Client.Version}}"), do("info", "-f",
+		"cgroup {{.Host.CgroupsVersion}}, {{.Host.CgroupManager}}, {{.Host.NetworkBackend}}, AppArmor {{.Host.Security.AppArmorEnabled}}"))
 }
 
 // logEngine writes such a line: an engine with its version, and how it runs.

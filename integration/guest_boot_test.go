@@ -27,6 +27,7 @@ echo booted
 cp /job/bulkhead /job/bulkheadctl /job/bulkhead-view /usr/local/bin/
 cd /job/integration
 . /job/env
+if [ -b /dev/vdc ]; then mount /dev/vdc /tmp && chmod 1777 /tmp; fi
 export BULKHEAD_BIN=/usr/local/bin/bulkhead BULKHEAD_TEST_IMAGES=/job/images BULKHEAD_TEST_CACHE=/tmp/cache
 sh -c "$prepare"
 /job/integration.test -test.v=test2json -test.timeout 75m -test.run "$run" || echo "the tests ended with exit status $?"
@@ -57,8 +58,8 @@ type guestRun struct {
 }
 
 // bootGuest starts a virtual machine with an emulated processor: KVM is not asked for, so it works in a virtual machine, too.
-// Nothing that it writes outlives it. It ends with the job.
-func bootGuest(t testing.TB, img guestImage, job string) *guestRun {
+// Nothing that it writes outlives it. It ends with the job. With a size in scratch it has an empty disk of that size.
+func bootGuest(t testing.TB, img guestImage, job, scratch string) *guestRun {
 	t.Helper()
 	requireProgram(t, "qemu-system-x86_64")
 	g := &guestRun{console: filepath.Join(t.TempDir(), "console")}
@@ -75,6 +76,11 @@ func bootGuest(t testing.TB, img guestImage, job string) *guestRun {
 		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+img.disk,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+job,
 		"-chardev", "stdio,id=out,signal=off", "-serial", "file:"+g.console, "-serial", "chardev:out")
+	if scratch != "" {
+		disk := filepath.Join(t.TempDir(), "scratch")
+		must(t, run(t, exec.Command("sh", "-c", `truncate -s "$2" "$1"; mke2fs -q -F -t ext4 -O ^has_journal "$1"`, "sh", disk, scratch)))
+		g.cmd.Args = append(g.cmd.Args, "-drive", "if=virtio,format=raw,cache=unsafe,file="+disk)
+	}
 	g.cmd.Env = append(os.Environ(), guestAllocation...)
 	var stderr bytes.Buffer
 	g.cmd.Stderr = &stderr

@@ -18,6 +18,10 @@ type guestWork struct {
 	run, prepare string
 	env          []string
 	images       []string
+	// layered has images that the host makes for the guest.
+	layered []layered
+	// scratch is the size of a disk for /tmp, where all tests and engines work. Without one /tmp is as the distribution has it.
+	scratch string
 }
 
 // guestEssence is what `make test` runs in guests: what cgroup v2, systemd, AppArmor, older kernels and unprivileged users are
@@ -38,6 +42,7 @@ var (
 		{name: "sid-docker-2", suite: "sid", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "sid-docker-runc-1", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "sid-docker-runc-2", suite: "sid", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
+		guestImages("sid"),
 		{name: "sid", suite: "sid", images: []string{"busybox"}, run: "^(TestLSM|TestRootless(" + rootlessMade + ")|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI|TestDockerCopyLife)$"},
 		{name: "sid-rootless", suite: "sid", images: []string{"busybox"}, run: "^TestRootless(Podman|Docker)$"},
 		{name: "sid-podman", suite: "sid", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"}},
@@ -47,6 +52,7 @@ var (
 		{name: "bookworm-docker-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("bulkhead", guestDockerRest)},
 		{name: "bookworm-docker-runc-1", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerHalf)},
 		{name: "bookworm-docker-runc-2", suite: "bookworm", images: guestDockerImages, run: guestDocker("runc", guestDockerRest)},
+		guestImages("bookworm"),
 		{name: "bookworm", suite: "bookworm", images: []string{"busybox"}, run: "^(TestLSM|TestRootless(" + rootlessMade + ")|TestSystemdCgroup|TestCLI|TestPodman|TestContainerd|TestCRI)$"},
 		{name: "bookworm-podman", suite: "bookworm", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=bulkhead"}},
 		{name: "bookworm-podman-runc", suite: "bookworm", images: []string{"busybox"}, run: guestPodmanScenarios, env: []string{"BULKHEAD_TEST_RUNTIMES=runc"}},
@@ -61,8 +67,14 @@ const rootlessMade = "|Limits|Controller|WithoutCgroup|Site|Explain|Doctor|Joine
 // in one of them: to import it takes an emulated processor some minutes.
 const (
 	guestDockerHalf = "files|network|lifecycle|refused|narrowed|namespaces|attach|logs|daemon"
-	guestDockerRest = "run|exec|limits|grants|profiles|services|compose|images"
+	guestDockerRest = "run|exec|limits|grants|profiles|services|compose"
 )
+
+// guestImages is the work with large images, under both runtimes.
+func guestImages(suite string) guestWork {
+	return guestWork{name: suite + "-images", suite: suite, images: []string{"busybox"}, layered: []layered{largeImage}, scratch: "20G",
+		run: "^TestDocker$/^(bulkhead|runc)$/^images$/", env: []string{"BULKHEAD_TEST_MATRIX=1"}}
+}
 
 // guestPodmanScenarios are those of podman, for the runtime that the work names.
 const guestPodmanScenarios = "^TestPodmanEngines$"
@@ -73,9 +85,9 @@ func guestDocker(runtime, groups string) string {
 	return "^TestDocker$/^" + runtime + "$/^(" + groups + ")$/"
 }
 
-// TestGuestDockerIsWhole: the two parts have every group of scenarios, so that none is left out in guests.
+// TestGuestDockerIsWhole: the works have every group of scenarios, so that none is left out in guests.
 func TestGuestDockerIsWhole(t *testing.T) {
-	groups := strings.Split(guestDockerHalf+"|"+guestDockerRest, "|")
+	groups := strings.Split(guestDockerHalf+"|"+guestDockerRest+"|images", "|")
 	for _, s := range scenarios() {
 		if group, _, _ := strings.Cut(s.name, "/"); !slices.Contains(groups, group) {
 			t.Errorf("scenario %q runs in no guest", s.name)
@@ -102,10 +114,13 @@ func TestGuest(t *testing.T) {
 			slots <- struct{}{}
 			t.Cleanup(func() { <-slots })
 			if run := os.Getenv("BULKHEAD_GUEST_RUN"); run != "" {
-				w.run, w.prepare = run, os.Getenv("BULKHEAD_GUEST_PREPARE")
+				w.run = run
+			}
+			if prepare := os.Getenv("BULKHEAD_GUEST_PREPARE"); prepare != "" {
+				w.prepare = prepare
 			}
 			if list := os.Getenv("BULKHEAD_TEST_RUNTIMES"); list != "" {
-				w.env = []string{"BULKHEAD_TEST_RUNTIMES=" + list}
+				w.env = append(w.env, "BULKHEAD_TEST_RUNTIMES="+list)
 			}
 			w.do(t)
 		})
@@ -125,7 +140,7 @@ func guestSlots(t testing.TB) int {
 // do boots a guest and replays the results of its tests as subtests.
 func (w *guestWork) do(t *testing.T) {
 	img := newGuestImage(t, w.suite)
-	g := bootGuest(t, img, w.disk(t))
+	g := bootGuest(t, img, w.disk(t), w.scratch)
 	var out guestOutput
 	if err := out.read(g, func(gt *guestTest) { gt.replay(t, "") }); err != nil {
 		t.Error(err)
@@ -170,6 +185,11 @@ func (w *guestWork) disk(t *testing.T) string {
 	}
 	for _, name := range w.images {
 		files["images/"+name+".tar"] = imageTar(t, name)
+	}
+	for _, l := range w.layered {
+		path := filepath.Join(dir, l.String())
+		l.write(t, path)
+		files["images/"+l.String()+".tar"] = path
 	}
 	disk := filepath.Join(dir, "job")
 	guestJob(t, disk, files)

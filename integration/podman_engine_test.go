@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -121,9 +120,7 @@ func (p *podman) removeAll(t testing.TB) {
 // describe says which podman this is and what it works with, for the matrix.
 func (p *podman) describe(t testing.TB) {
 	t.Helper()
-	r := must(t, run(t, exec.Command("uname", "-r")))
-	t.Logf("engine: podman %s; Linux %s; %s", p.do(t, "version", "-f", "{{.Client.Version}}"), strings.Join(strings.SplitN(r, ".", 3)[:2], "."),
-		p.do(t, "info", "-f", "cgroup {{.Host.CgroupsVersion}}, {{.Host.CgroupManager}}, {{.Host.NetworkBackend}}, AppArmor {{.Host.Security.AppArmorEnabled}}"))
+	logPodman(t, func(args ...string) string { return p.do(t, args...) })
 }
 
 // ours tells whether it runs bulkhead.

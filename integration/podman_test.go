@@ -17,6 +17,7 @@ func TestPodman(t *testing.T) {
 	for _, name := range runtimes() {
 		t.Run(name, func(t *testing.T) {
 			p := newPodman(t, name)
+			p.describe(t)
 			equal(t, "output", p.do(t, append(p.run("--rm"), "sh", "-c", "echo $A; cat /data/seed; stat -c %u:%g /home/app /etc/passwd")...),
 				"b\nseed\n1000:1000\n0:0")
 			equal(t, "exit status", p.try(t, append(p.run("--rm"), "sh", "-c", "exit 9")...).code, 9)

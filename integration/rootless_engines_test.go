@@ -36,6 +36,12 @@ var rootlessScenarios = []rootlessScenario{
 }
 
 func (e *usersEngine) scenarios(t *testing.T) {
+	do := func(args ...string) string { return e.do(t, args...) }
+	if e.podman {
+		logPodman(t, do)
+	} else {
+		logDocker(t, do)
+	}
 	for _, s := range rootlessScenarios {
 		if s.hardened && e.runtime != "bulkhead" {
 			continue
@@ -234,10 +240,22 @@ func rootlessRefused(t *testing.T, e *usersEngine) {
 	refused(t, e.try(t, e.line([]string{"--rm", "--network=host"}, "true")...), "rule namespaces")
 }
 
+// rootlessPrivileged: what asks for every right gets an ordinary container. A user can make no device nodes, so podman binds all of the
+// host's instead, which is refused.
 func rootlessPrivileged(t *testing.T, e *usersEngine) {
-	pid := e.start(t, "privileged", []string{"--privileged", "--cap-add", "ALL", "--security-opt", "seccomp=unconfined"}, "sleep", "1000")
+	options := []string{"--cap-add", "ALL", "--security-opt", "seccomp=unconfined"}
+	if e.podman {
+		for _, option := range []string{"--privileged", "--device=/dev/fuse"} {
+			refused(t, e.box(t, []string{option}, "true"), "is the device", "rule mounts")
+		}
+	} else {
+		options = append(options, "--privileged")
+	}
+	pid := e.start(t, "privileged", options, "sleep", "1000")
 	checkConfined(t, "container", statusOf(t, pid))
 	checkBounded(t, pid)
+	equal(t, "devices", e.do(t, "exec", "privileged", "sh", "-c", "find /dev -type b -o -type c | sort | xargs"),
+		"/dev/full /dev/null /dev/pts/ptmx /dev/random /dev/tty /dev/urandom /dev/zero")
 }
 
 func rootlessLeavesNothing(t *testing.T, e *usersEngine) {

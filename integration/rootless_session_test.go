@@ -88,6 +88,7 @@ func (s *session) image(t testing.TB, name string) string {
 type usersEngine struct {
 	*session
 	runtime string
+	podman  bool
 	// cli comes before a command, options behind run, root names the image.
 	cli, options, root []string
 	// state is where the engine's runtimes keep their state, holder the file with the ID of the process that holds the engine's namespaces.
@@ -122,7 +123,11 @@ func (e *usersEngine) box(t testing.TB, options []string, args ...string) result
 func (e *usersEngine) start(t testing.TB, name string, options []string, args ...string) int {
 	t.Helper()
 	t.Cleanup(func() {
-		if r := e.try(t, "rm", "-f", name); r.code != 0 && !strings.Contains(r.stderr, "o such container") {
+		remove := []string{"rm", "-f"}
+		if e.podman {
+			remove = append(remove, "-t", "0") // Docker waits for no stop
+		}
+		if r := e.try(t, append(remove, name)...); r.code != 0 && !strings.Contains(r.stderr, "o such container") {
 			t.Errorf("clean up: %s", r)
 		}
 	})
@@ -161,7 +166,7 @@ func (e *usersEngine) keeper(t testing.TB) int {
 func (s *session) podman(t testing.TB, runtime, manager string) *usersEngine {
 	t.Helper()
 	requireProgram(t, "podman")
-	return &usersEngine{session: s, runtime: runtime, cli: []string{"podman", "--cgroup-manager", manager, "--runtime", runtimePath(t, runtime)},
+	return &usersEngine{session: s, runtime: runtime, podman: true, cli: []string{"podman", "--cgroup-manager", manager, "--runtime", runtimePath(t, runtime)},
 		root: []string{"box"}, state: s.runtimeDir + "/bulkhead/containers", holder: s.runtimeDir + "/libpod/tmp/pause.pid",
 		network: []string{"--network", "pasta"}}
 }

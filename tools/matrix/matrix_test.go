@@ -31,7 +31,13 @@ const events = `{"Action":"run","Test":"TestDocker"}
 {"Action":"pass","Test":"TestGuest/sid-2/TestDocker/runc/run/output"}
 {"Action":"output","Test":"TestGuest/sid-2/TestDocker/runc/run/stdin","Output":"    g_test.go:7: the guest has ended before it was tried\n"}
 {"Action":"fail","Test":"TestGuest/sid-2/TestDocker/runc/run/stdin"}
+{"Action":"output","Test":"TestPodman/bulkhead","Output":"    x_test.go:5: engine: podman 4.3.1; cgroup v1\n"}
 {"Action":"pass","Test":"TestPodman/bulkhead"}
+{"Action":"pass","Test":"TestLSM/apparmor/bulkhead"}
+{"Action":"output","Test":"TestGuest/sid-rootless/TestRootlessPodman/systemd/bulkhead","Output":"    x_test.go:5: engine: podman 5.8.6; cgroup v2\n"}
+{"Action":"pass","Test":"TestGuest/sid-rootless/TestRootlessPodman/systemd/bulkhead/limits/set"}
+{"Action":"pass","Test":"TestGuest/sid-rootless/TestRootlessPodman/systemd/runc/limits/set"}
+{"Action":"pass","Test":"TestGuest/sid-rootless/TestRootlessDocker/runc/limits/set"}
 {"Action":"pass","Test":"TestImages/busybox"}
 not JSON
 `
@@ -57,8 +63,24 @@ Gaps:
 
 ## podman
 
+* **4.3, this kernel**: podman 4.3.1; cgroup v1
 
-| Scenario | this kernel |
+| Scenario | 4.3, this kernel |
+|---|---|
+| ` + "`TestPodman`" + ` | yes / · |
+
+## Rootless engines
+
+* **Podman systemd, guest sid**: podman 5.8.6; cgroup v2
+
+| Scenario | Docker, guest sid | Podman systemd, guest sid |
+|---|---|---|
+| ` + "`limits/set`" + ` | · / yes | yes / yes |
+
+## AppArmor and SELinux profiles
+
+
+| Scenario | apparmor, this kernel |
 |---|---|
 | ` + "`all of it`" + ` | yes / · |
 
@@ -87,10 +109,10 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// later are the results of pieces: one scenario of one Docker, podman as a whole but in other scenarios, and a figure.
+// later are the results of pieces: one scenario of one Docker, one of podman, and a figure.
 const later = `{"Action":"output","Test":"TestDocker/bulkhead","Output":"    x_test.go:5: engine: Docker 20.10.24+dfsg1; newer\n"}
 {"Action":"pass","Test":"TestDocker/runc/compose/configs"}
-{"Action":"pass","Test":"TestPodman/bulkhead/pods_of_two"}
+{"Action":"pass","Test":"TestPodmanEngines/4.3/bulkhead/pods_of_two"}
 {"Action":"output","Test":"TestDocker/runc/images/large","Output":"    z_test.go:1: measured: start 1.2s\n"}
 {"Action":"pass","Test":"TestDocker/runc/images/large"}
 `
@@ -100,7 +122,8 @@ func TestKeep(t *testing.T) {
 	r.keep(parsePage(want))
 	changed := strings.NewReplacer(
 		"Docker 20.10.24+dfsg1, runc 1.1.5; Linux 6.18; cgroup v1", "Docker 20.10.24+dfsg1; newer", "skipped / **no**", "skipped / yes",
-		"* `compose/configs`, 20.10.24, this kernel, runc: **no**: broken\n", "", "`all of it`", "`pods of two`", "start 5ms", "start 1.2s",
+		"* `compose/configs`, 20.10.24, this kernel, runc: **no**: broken\n", "", "| `TestPodman` | yes / · |\n", "| `TestPodman` | yes / · |\n| `pods of two` | yes / · |\n",
+		"start 5ms", "start 1.2s",
 	).Replace(want)
 	if got := r.markdown(); got != changed {
 		t.Errorf("markdown is\n%s\nwant\n%s", got, changed)

@@ -65,17 +65,13 @@ func (t *table) note(line string) {
 	}
 }
 
-// keep adds what an older page has and this report does not: all of other columns, Docker's other scenarios (its list is so long
-// that runs try pieces of it), and other figures.
+// keep adds what an older page has and this report does not: runs try pieces of an engine's scenarios, and of its runtimes. What is no
+// scenario any more goes with a page that is made of whole runs.
 func (r *report) keep(old *report) {
 	for title, was := range old.tables {
 		now := r.table(title)
-		fresh := map[string]bool{}
-		for c := range now.cells {
-			fresh[c.column] = true
-		}
 		for c, o := range was.cells {
-			if fresh[c.column] && (title != docker || now.cells[c] != nil) {
+			if now.cells[c] != nil {
 				continue
 			}
 			now.cells[c] = o

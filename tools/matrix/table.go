@@ -10,13 +10,18 @@ import (
 var families = []struct{ test, title string }{
 	{"TestDocker", docker}, {"TestDockerEngines", docker},
 	{"TestDockerCopyLife", "docker cp on a running container"}, {"TestDockerCopyEngines", "docker cp on a running container"},
-	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", "podman"},
-	{"TestPodmanEngines", "podman"}, {"TestPodmanUnits", "podman"},
+	{"TestContainerd", "containerd"}, {"TestCRI", "Kubernetes pods through containerd"}, {"TestPodman", podman},
+	{"TestPodmanEngines", podman}, {"TestPodmanUnits", podman}, {"TestPodmanCopy", podman},
+	{"TestRootlessDocker", rootless}, {"TestRootlessPodman", rootless},
 	{"TestCLI", "The command line, called as engines call it"}, {"TestSystemdCgroup", "Cgroups made by systemd"},
 	{"TestLSM", "AppArmor and SELinux profiles"}, {"", "Others"},
 }
 
-const docker = "Docker"
+const (
+	docker   = "Docker"
+	podman   = "podman"
+	rootless = "Rootless engines"
+)
 
 // A table is one family: a column for each engine on one kernel, with what is known of it, and the cells.
 type table struct {
@@ -62,6 +67,12 @@ func place(engine, line string) (family, column string) {
 			family, column = f.title, version
 		}
 	}
+	if number := strings.SplitN(strings.TrimPrefix(line, "podman "), ".", 3); family == podman && version == "" && len(number) == 3 {
+		column = number[0] + "." + number[1]
+	}
+	if family == rootless {
+		column = strings.TrimSpace(strings.TrimPrefix(first, "TestRootless") + " " + version)
+	}
 	if family == docker && line != "" {
 		column, _, _ = strings.Cut(strings.TrimPrefix(line, "Docker "), ",")
 		column, _, _ = strings.Cut(column, "+")
@@ -79,7 +90,7 @@ func (r *results) report() *report {
 		if line := r.engines[k.engine]; line != "" || t.columns[column] == "" {
 			t.columns[column] = line
 		}
-		c := cell{column, whole(k.scenario), k.runtime}
+		c := cell{column, whole(k), k.runtime}
 		if old := t.cells[c]; old == nil || old.begun < o.begun {
 			t.cells[c] = o
 		}
@@ -90,12 +101,15 @@ func (r *results) report() *report {
 	return p
 }
 
-// whole names a scenario, and a test without any. The testing package writes spaces as underscores.
-func whole(scenario string) string {
-	if scenario == "" {
+// whole names a scenario, and a test without any: by its own name in a table of scenarios. The testing package writes spaces as underscores.
+func whole(k key) string {
+	if k.scenario == "" {
+		if test := k.engine[strings.LastIndexByte(k.engine, '/')+1:]; test == "TestPodman" || test == "TestPodmanCopy" {
+			return test
+		}
 		return "all of it"
 	}
-	return strings.ReplaceAll(scenario, "_", " ")
+	return strings.ReplaceAll(k.scenario, "_", " ")
 }
 
 func (r *report) markdown() string {
