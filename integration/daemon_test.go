@@ -122,12 +122,22 @@ func (d *daemon) stop() error {
 	return errors.Join(errs...)
 }
 
-// killLeftovers kills each process whose command line names the daemon's directory: shims and helpers that outlived it.
+// killLeftovers kills each process that outlived the daemon.
 func (d *daemon) killLeftovers() error {
+	pids, err := d.leftovers()
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	return err
+}
+
+// leftovers are the processes whose command lines name the daemon's directory: shims and helpers.
+func (d *daemon) leftovers() ([]int, error) {
 	procs, err := os.ReadDir("/proc")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var pids []int
 	for _, p := range procs {
 		pid, err := strconv.Atoi(p.Name())
 		if err != nil || pid == os.Getpid() {
@@ -135,10 +145,10 @@ func (d *daemon) killLeftovers() error {
 		}
 		line, err := os.ReadFile(filepath.Join("/proc", p.Name(), "cmdline"))
 		if err == nil && strings.Contains(string(line), d.dir+"/") {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			pids = append(pids, pid)
 		}
 	}
-	return nil
+	return pids, nil
 }
 
 // unmountBelow unmounts what is mounted below dir in the host's mount namespace. There should be nothing.

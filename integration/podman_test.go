@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPodman runs containers with podman, which calls the runtime by way of conmon and has no daemon.
@@ -90,7 +91,13 @@ func newPodman(t testing.TB, name string) *podman {
 	must(t, run(t, exec.Command("tar", "-xf", imageTar(t, "busybox"), "-C", p.rootfs, "--numeric-owner")))
 	t.Cleanup(func() {
 		p.removeAll(t)
-		// podman leaves its storage mounted on itself.
+		// What podman's monitors started to clean up ends by itself. Each podman mounts the storage on itself, and leaves it so.
+		for range 100 {
+			if pids, err := d.leftovers(); err != nil || len(pids) == 0 {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
 		for _, m := range mountsBelow(d.dir) {
 			must(t, run(t, exec.Command("umount", m)))
 		}
