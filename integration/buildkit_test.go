@@ -31,6 +31,12 @@ func TestBuildKit(t *testing.T) {
 	if ours == nil || theirs == nil {
 		return
 	}
+	sameLayers(t, ours, theirs)
+}
+
+// sameLayers compares an image that was built under bulkhead with that of runc.
+func sameLayers(t testing.TB, ours, theirs []string) {
+	t.Helper()
 	equal(t, "number of layers", len(ours), len(theirs))
 	for i := range min(len(ours), len(theirs)) {
 		if ours[i] != theirs[i] {
@@ -60,13 +66,8 @@ ADD root.tar /
 ENV PATH=/bin
 `
 
-const buildkitSteps = `
-FROM base AS tools
-RUN mkdir /tools && echo one >/tools/one && chown -R 7:8 /tools
-RUN echo two >/tools/two && chmod 640 /tools/two
-
-FROM base
-WORKDIR /srv/app
+// ownerSteps make files of all kinds and owners, and change, move and remove some of the layers below.
+const ownerSteps = `WORKDIR /srv/app
 RUN id >id && mkdir d && touch d/x && chown 1000:1001 d/x && chmod 4755 d/x
 RUN ln d/x hard; ln -s d/x soft; mkfifo pipe; mkdir -m 1777 sticky; chown 65534:65534 sticky
 RUN rm /data/seed && rm -r /home/app && mkdir /home/app && echo new >/home/app/file
@@ -75,7 +76,15 @@ COPY --chown=12:34 note /srv/app/
 USER 1000:1000
 RUN id >/tmp/id; touch /tmp/mine; ! touch /srv/app/denied
 USER root
-RUN grep -c . /proc/self/status >/dev/null && cat /etc/hosts /etc/resolv.conf >/dev/null && hostname >/srv/app/host
+`
+
+const buildkitSteps = `
+FROM base AS tools
+RUN mkdir /tools && echo one >/tools/one && chown -R 7:8 /tools
+RUN echo two >/tools/two && chmod 640 /tools/two
+
+FROM base
+` + ownerSteps + `RUN grep -c . /proc/self/status >/dev/null && cat /etc/hosts /etc/resolv.conf >/dev/null && hostname >/srv/app/host
 RUN --mount=type=cache,target=/cache ls -ldn /cache | awk '{print $1, $3, $4}' >/srv/app/cache-owner; echo kept >/cache/k; chown 5:6 /cache/k
 RUN --mount=type=cache,target=/cache stat -c '%u:%g' /cache/k >/srv/app/cached && cat /cache/k >>/srv/app/cached
 RUN --mount=type=tmpfs,target=/scratch echo x >/scratch/x && grep ' /scratch tmpfs' /proc/mounts | wc -l >/srv/app/tmpfs

@@ -35,26 +35,12 @@ func TestClassicBuilder(t *testing.T) {
 	if ours == nil || theirs == nil {
 		return
 	}
-	equal(t, "number of layers", len(ours), len(theirs))
-	for i := range min(len(ours), len(theirs)) {
-		if ours[i] != theirs[i] {
-			t.Errorf("layer %d is\n%s\nwant, as under runc,\n%s", i, ours[i], theirs[i])
-		}
-	}
+	sameLayers(t, ours, theirs)
 }
 
 const classicSteps = `
 RUN mkdir /tools && echo one >/tools/one && chown -R 7:8 /tools && chmod 640 /tools/one
-WORKDIR /srv/app
-RUN id >id && mkdir d && touch d/x && chown 1000:1001 d/x && chmod 4755 d/x
-RUN ln d/x hard; ln -s d/x soft; mkfifo pipe; mkdir -m 1777 sticky; chown 65534:65534 sticky
-RUN rm /data/seed && rm -r /home/app && mkdir /home/app && echo new >/home/app/file
-RUN chown -R 1000 /srv/app/d && echo changed >>/srv/app/id && mv /srv/app/d /srv/app/e
-COPY --chown=12:34 note /srv/app/
-USER 1000:1000
-RUN id >/tmp/id; touch /tmp/mine; ! touch /srv/app/denied
-USER root
-RUN cat /etc/hosts /etc/resolv.conf >/dev/null && rm -r /tools && mkdir /tools && echo two >/tools/two
+` + ownerSteps + `RUN cat /etc/hosts /etc/resolv.conf >/dev/null && rm -r /tools && mkdir /tools && echo two >/tools/two
 `
 
 // classicImage builds it, once more from the cache, and gives the layers.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -14,6 +15,8 @@ import (
 const (
 	guestDeadline     = 80 * time.Minute
 	guestBootDeadline = 15 * time.Minute
+	// guestMemory is in MiB.
+	guestMemory = 3072
 )
 
 // guestJobScript is what the service of the guest runs, with $prepare and $run set. It speaks on the second serial line.
@@ -61,14 +64,14 @@ func bootGuest(t testing.TB, img guestImage, job, scratch string) *guestRun {
 	requireProgram(t, "qemu-system-x86_64")
 	g := &guestRun{console: filepath.Join(t.TempDir(), "console")}
 	if dir := os.Getenv("BULKHEAD_TEST_CONSOLE"); dir != "" {
-		g.console = filepath.Join(dir, filepath.Base(filepath.Dir(img.disk))+".console")
+		g.console = filepath.Join(dir, filepath.Base(t.Name())+".console")
 		var err error
-		if g.copy, err = os.Create(filepath.Join(dir, "output")); err != nil {
+		if g.copy, err = os.Create(filepath.Join(dir, filepath.Base(t.Name())+".output")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	g.cmd = exec.Command("nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
-		"-accel", "tcg,thread=single", "-cpu", guestProcessor, "-smp", "1", "-m", "3072", "-kernel", img.kernel, "-initrd", img.initrd,
+		"-accel", "tcg,thread=single", "-cpu", guestProcessor, "-smp", "1", "-m", strconv.Itoa(guestMemory), "-kernel", img.kernel, "-initrd", img.initrd,
 		"-append", guestKernel,
 		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+img.disk,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+job,

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A guestWork is what a guest is booted for.
@@ -105,8 +107,12 @@ func TestGuest(t *testing.T) {
 	if os.Getenv("BULKHEAD_GUEST_FULL") != "" {
 		works = guestWhole
 	}
+	slots := make(chan struct{}, guestSlots(t))
 	for _, w := range works {
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			t.Cleanup(func() { <-slots })
 			if run := os.Getenv("BULKHEAD_GUEST_RUN"); run != "" {
 				w.run = run
 			}
@@ -119,6 +125,16 @@ func TestGuest(t *testing.T) {
 			w.do(t)
 		})
 	}
+}
+
+// guestSlots is how many guests run at once: go test has one for each processor, if there is memory for them.
+func guestSlots(t testing.TB) int {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		t.Fatal(err)
+	}
+	total := info.Totalram * uint64(info.Unit) / (1 << 20)
+	return int(max(1, total/2/guestMemory)) //nolint:gosec // some hundred at most
 }
 
 // do boots a guest and replays the results of its tests as subtests.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 )
 
 // The files of the profiles are made from the table: `go test ./profiles -run TestSeccompFiles -update-seccomp`. They are lines, because
@@ -65,7 +67,7 @@ func seccompFor(name, arch string) (*specs.LinuxSeccomp, error) {
 // SECCOMP_FILTER_FLAG_SPEC_ALLOW.
 func readSeccomp(data []byte) (*specs.LinuxSeccomp, error) {
 	var lines []string
-	if err := json.Unmarshal(data, &lines); err != nil {
+	if err := plainjson.Unmarshal(data, &lines); err != nil {
 		return nil, err
 	}
 	eperm := uint(1)

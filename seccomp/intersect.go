@@ -106,7 +106,7 @@ type side struct {
 	def   Verdict
 }
 
-func (s side) bare() bool { return len(s.rules) == 1 && len(s.rules[0].Conds) == 0 }
+func (s side) bare() bool { return bare(s.rules) }
 
 // whole returns the verdict when it is the same for all arguments.
 func (s side) whole() (Verdict, bool) {
@@ -134,6 +134,9 @@ func (p *Profile) both(name string, caller, ceiling side) []Rule {
 			return caller.rules
 		}
 		return []Rule{{Verdict: v}}
+	}
+	if caller.def == p.Default && ceiling.def == p.Default && slices.EqualFunc(caller.rules, ceiling.rules, sameRule) && !miscompiled(ceiling.rules) {
+		return ceiling.rules // as for every exec, which asks for what create gave
 	}
 	rules := append(denials(ceiling, caller, p.Default), denials(caller, ceiling, p.Default)...)
 	rules = append(rules, shared(caller, ceiling)...)

@@ -2,7 +2,7 @@ package seccomp
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -53,7 +53,7 @@ func appendRule(lists [][]Cond, conds []Cond, fits []fit) [][]Cond {
 		case always:
 		}
 	}
-	slices.SortFunc(list, compareConds)
+	sort.Slice(list, func(i, j int) bool { return compareConds(list[i], list[j]) < 0 })
 	return append(lists, list)
 }
 

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"slices"
+	"sort"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -42,22 +43,24 @@ func (p Profile) entries() []specs.LinuxSyscall {
 	for _, c := range p.Calls {
 		i := slices.IndexFunc(groups, func(g group) bool { return slices.EqualFunc(g.rules, c.Rules, sameRule) })
 		if i < 0 {
-			groups = append(groups, group{rules: c.Rules})
+			n := 1
+			if len(groups) == 0 && bare(c.Rules) { // by far the largest: what is permitted whatever the arguments
+				n = len(p.Calls)
+			}
+			groups = append(groups, group{rules: c.Rules, names: make([]string, 0, n)})
 			i = len(groups) - 1
 		}
 		groups[i].names = append(groups[i].names, c.Name)
 	}
-	slices.SortStableFunc(groups, func(a, b group) int {
+	sort.SliceStable(groups, func(i, j int) bool {
+		a, b := &groups[i], &groups[j]
 		if a.bare() != b.bare() {
-			if a.bare() {
-				return -1
-			}
-			return 1
+			return a.bare()
 		}
 		if a.bare() {
-			return compareRules(a.rules[0], b.rules[0])
+			return compareRules(a.rules[0], b.rules[0]) < 0
 		}
-		return slices.Compare(a.names, b.names)
+		return slices.Compare(a.names, b.names) < 0
 	})
 	var out []specs.LinuxSyscall
 	for _, g := range groups {
@@ -76,7 +79,9 @@ type group struct {
 	names []string
 }
 
-func (g group) bare() bool { return len(g.rules) == 1 && len(g.rules[0].Conds) == 0 }
+func (g group) bare() bool { return bare(g.rules) }
+
+func bare(rules []Rule) bool { return len(rules) == 1 && len(rules[0].Conds) == 0 }
 
 func sameRule(a, b Rule) bool { return compareRules(a, b) == 0 }
 

@@ -3,6 +3,7 @@ package seccomp
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -98,7 +99,7 @@ func normalise(rules []Rule, def Verdict) ([]Rule, bool) {
 		return rules, true
 	}
 	rules = slices.Clone(rules)
-	slices.SortStableFunc(rules, func(a, b Rule) int { return cmp.Compare(b.Verdict.Action, a.Verdict.Action) })
+	sort.SliceStable(rules, func(i, j int) bool { return rules[i].Verdict.Action > rules[j].Verdict.Action })
 	var out []Rule
 	for i, r := range rules {
 		if r.Verdict == def {
@@ -137,7 +138,7 @@ func remainder(r Rule, before []Rule) ([][]Cond, bool) {
 
 // absorb sorts rules and drops those that another of the same verdict contains.
 func absorb(rules []Rule) []Rule {
-	slices.SortFunc(rules, compareRules)
+	sort.Slice(rules, func(i, j int) bool { return compareRules(rules[i], rules[j]) < 0 })
 	rules = slices.CompactFunc(rules, func(a, b Rule) bool { return compareRules(a, b) == 0 })
 	if len(rules) < 2 {
 		return rules

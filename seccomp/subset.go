@@ -62,12 +62,14 @@ func outside(a, b Profile, name string, conds []Cond, miss, rb []Rule) string {
 		}
 		return ""
 	}
+	for _, r := range rb { // the search below would find nothing in the two common cases
+		if r.Verdict.Action.Permits() && (len(r.Conds) == 0 || sameConds(r.Conds, conds)) {
+			return ""
+		}
+	}
 	var permits []Rule
 	for _, r := range rb {
-		if r.Verdict.Action.Permits() { // the search below would find nothing in the two common cases
-			if sameConds(r.Conds, conds) || len(r.Conds) == 0 {
-				return ""
-			}
+		if r.Verdict.Action.Permits() {
 			permits = append(permits, r)
 		}
 	}

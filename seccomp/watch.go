@@ -2,7 +2,7 @@ package seccomp
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 )
 
 // maxWatched bounds the rules of the calls of which a part is watched, together: the kernel takes programs of up to 4096
@@ -39,7 +39,7 @@ func Watch(p, quiet Profile) (Profile, error) {
 			parted = append(parted, i)
 		}
 	}
-	slices.SortStableFunc(parted, func(a, b int) int { return len(out.Calls[a].Rules) - len(out.Calls[b].Rules) })
+	sort.SliceStable(parted, func(i, j int) bool { return len(out.Calls[parted[i]].Rules) < len(out.Calls[parted[j]].Rules) })
 	sum := 0
 	for _, i := range parted {
 		if sum += len(out.Calls[i].Rules); sum > maxWatched {

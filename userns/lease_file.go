@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 )
 
 // The files of the store, all below its directory:
@@ -44,7 +45,7 @@ func (s *Store) load(r Range) (Lease, error) {
 	}
 	var l Lease
 	if err == nil {
-		err = json.Unmarshal(data, &l)
+		err = plainjson.Unmarshal(data, &l)
 	}
 	switch {
 	case err != nil:
@@ -116,7 +117,7 @@ func (s *Store) unindex(root, id string) error { return s.remove(indexName(root,
 // is left that a lease would protect.
 func (s *Store) save(l Lease) error {
 	name := l.Range.String() + leaseSuffix
-	data, err := json.Marshal(l)
+	data, err := plainjson.Marshal(l, 512)
 	if err != nil {
 		return fmt.Errorf("write lease %q: %w", name, err)
 	}
@@ -189,7 +190,7 @@ func (s *Store) taken() ([]Range, error) {
 			taken = append(taken, r)
 		}
 	}
-	slices.SortFunc(taken, byStart)
+	sortByStart(taken)
 	return taken, nil
 }
 

@@ -1,10 +1,10 @@
 package userns
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // Owner is the name whose lines in /etc/subuid and /etc/subgid make the pool.
@@ -70,7 +70,7 @@ func Find(pools, taken []Range, size uint32) (Range, bool) {
 		return Range{}, false
 	}
 	busy := append(slices.Clone(taken), reserved()...)
-	slices.SortFunc(busy, byStart)
+	sortByStart(busy)
 	best, found := Range{}, false
 	for _, p := range pools {
 		if r, ok := findIn(p, busy, uint64(size)); ok && (!found || r.Start < best.Start) {
@@ -99,13 +99,17 @@ func findIn(pool Range, busy []Range, size uint64) (Range, bool) {
 	return Range{Start: uint32(start), Size: uint32(size)}, true
 }
 
-func byStart(a, b Range) int {
-	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Size, b.Size))
+func sortByStart(ranges []Range) {
+	sort.Slice(ranges, func(i, j int) bool {
+		a, b := ranges[i], ranges[j]
+		return a.Start < b.Start || a.Start == b.Start && a.Size < b.Size
+	})
 }
 
 // join sorts the ranges and merges those that overlap or touch.
 func join(ranges []Range) []Range {
-	sorted := slices.SortedFunc(slices.Values(ranges), byStart)
+	sorted := slices.Clone(ranges)
+	sortByStart(sorted)
 	var out []Range
 	for _, r := range sorted {
 		if r.Size == 0 {

@@ -1,11 +1,11 @@
 package userns
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,10 +34,10 @@ func ParseSubIDs(r io.Reader, owner string) ([]SubIDLine, error) {
 		return nil, err
 	}
 	var lines []SubIDLine
-	scan := bufio.NewScanner(bytes.NewReader(data))
-	scan.Buffer(nil, maxFile+1)
-	for n := 1; scan.Scan(); n++ {
-		text := scan.Text()
+	n := 0
+	for text := range strings.Lines(string(data)) {
+		n++
+		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 		name, _, _ := strings.Cut(text, ":")
 		ours := strings.TrimSpace(name) == owner
 		got, err := parseSubID(text, ours)
@@ -48,7 +48,7 @@ func ParseSubIDs(r io.Reader, owner string) ([]SubIDLine, error) {
 			return nil, fmt.Errorf("line %d: %q: %w", n, text, err)
 		}
 	}
-	return lines, scan.Err()
+	return lines, nil
 }
 
 func parseSubID(text string, strict bool) (SubIDLine, error) {
@@ -98,12 +98,13 @@ func split(owner string, lines []SubIDLine) (ours, others []Range) {
 func parseNamedIDs(data []byte, fields ...int) []Range {
 	var ids []Range
 	for line := range bytes.Lines(data) {
-		parts := bytes.Split(bytes.TrimSuffix(line, []byte("\n")), []byte(":"))
-		for _, f := range fields {
-			if f >= len(parts) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		for i, more := 0, true; more; i++ {
+			var text []byte
+			if text, line, more = bytes.Cut(line, []byte(":")); !slices.Contains(fields, i) {
 				continue
 			}
-			id, err := strconv.ParseUint(string(parts[f]), 10, 32)
+			id, err := strconv.ParseUint(string(text), 10, 32)
 			if err == nil && id >= firstID && id <= math.MaxUint32 {
 				ids = append(ids, Range{Start: uint32(id), Size: 1})
 			}

@@ -81,7 +81,7 @@ func editProcess(ctx *cli.Context, p *specs.Process) error {
 			*to = v
 		}
 	}
-	if ctx.IsSet("no-new-privs") {
+	if isGiven(ctx, "no-new-privs") {
 		p.NoNewPrivileges = ctx.Bool("no-new-privs")
 	}
 	if caps := ctx.StringSlice("cap"); len(caps) > 0 {

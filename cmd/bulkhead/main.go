@@ -144,7 +144,7 @@ func configure(ctx *cli.Context, r *container.Runtime) error {
 	if r.Config, err = profiles.LoadConfig(configFile); err != nil {
 		return err
 	}
-	if r.Config, err = container.PlaceForUser(r.Config); err == nil && !ctx.IsSet("root") && r.Config.StateDir != filepath.Dir(container.DefaultRoot) {
+	if r.Config, err = container.PlaceForUser(r.Config); err == nil && !isGiven(ctx, "root") && r.Config.StateDir != filepath.Dir(container.DefaultRoot) {
 		r.Root = filepath.Join(r.Config.StateDir, filepath.Base(container.DefaultRoot))
 	}
 	return err

@@ -65,6 +65,9 @@ func runCommandLine(above *cli.Context, c *cli.Command, args []string) error {
 	return c.Action(ctx)
 }
 
+// isGiven tells whether the command line has the flag. cli.Context.IsSet does, too, but runs a regular expression over the name of each flag.
+func isGiven(ctx *cli.Context, name string) bool { return slices.Contains(ctx.LocalFlagNames(), name) }
+
 // A given is what the command line says for one flag, under all of its names.
 type given struct {
 	flag   cli.Flag

@@ -21,7 +21,7 @@ func commandLine(args ...string) string {
 			Name: "exec", Flags: execFlags(),
 			Action: func(ctx *cli.Context) error {
 				fmt.Fprintf(&seen, "tty=%t env=%q gids=%v fds=%d user=%q nnp=%t,%t args=%q", ctx.Bool("tty"), ctx.StringSlice("env"),
-					ctx.Int64Slice("additional-gids"), ctx.Int("preserve-fds"), ctx.String("user"), ctx.IsSet("no-new-privs"),
+					ctx.Int64Slice("additional-gids"), ctx.Int("preserve-fds"), ctx.String("user"), isGiven(ctx, "no-new-privs"),
 					ctx.Bool("no-new-privs"), ctx.Args().Slice())
 				return nil
 			},

@@ -74,7 +74,7 @@ func updateResources(ctx *cli.Context) (*specs.LinuxResources, error) {
 		}
 		res.BlockIO.Weight = new(uint16(w))
 	}
-	if ctx.IsSet("pids-limit") {
+	if isGiven(ctx, "pids-limit") {
 		res.Pids.Limit = new(int64(ctx.Int("pids-limit")))
 	}
 	if err := cpuFlags(ctx, res.CPU); err != nil {

@@ -87,56 +87,54 @@ func elsewhere(p ProtectedPath, dev, fsPath, how string) ProtectedPath {
 	return p
 }
 
-// A located is a protected path with its place.
+// A located is the place of a protected path.
 type located struct {
-	ProtectedPath
-	at location
+	path int // in the list of what was found
+	at   location
 }
 
-// others are the further places of what was located: in the layers of an overlay that it lies on, where it has another device
+// withOthers adds the further places of what was located: in the layers of an overlay that it lies on, where it has another device
 // and inode (https://docs.kernel.org/filesystems/overlayfs.html, "Inode properties"); under a mount that covers it; where a file system
 // below it is mounted as well; in overlays that show it to a source; on twins of its file system. Only what a source
 // could touch is looked for.
-func (l *locator) others(found []located) []ProtectedPath {
-	for _, p := range found {
-		if p.at.mount.fsType == "overlay" {
-			l.learn(p.ProtectedPath, p.at)
+func (l *locator) withOthers(found []ProtectedPath, places []located) []ProtectedPath {
+	for i := range places {
+		if p := &places[i]; p.at.mount.fsType == "overlay" {
+			l.learn(found[p.path], p.at)
 		}
 	}
-	for _, p := range found {
-		if p.at.mount.fsType == "overlay" {
-			for _, layer := range l.layersOf(p.at.mount) {
-				l.aliases = append(l.aliases, elsewhere(p.ProtectedPath, layer.dev, path.Join(layer.path, p.at.fsPath), inALayer))
+	for i := range places {
+		p, at := &found[places[i].path], &places[i].at
+		if at.mount.fsType == "overlay" {
+			for _, layer := range l.layersOf(at.mount) {
+				l.aliases = append(l.aliases, elsewhere(*p, layer.dev, path.Join(layer.path, at.fsPath), inALayer))
 			}
 		}
-		l.byMounts(p)
+		l.byMounts(p, at)
 	}
-	all := make([]ProtectedPath, 0, len(found)+len(l.aliases))
-	for _, p := range found {
-		all = append(all, p.ProtectedPath)
-	}
-	all = append(all, l.aliases...)
-	l.aliases = append(l.aliases, l.shown(all)...)
+	all := append(found, l.aliases...)
+	more := l.shown(all)
 	for _, p := range all {
 		for twin, of := range l.twins {
 			if slices.Contains(of, p.FSDev) {
-				l.aliases = append(l.aliases, elsewhere(p, twin, p.FSPath, onATwin))
+				more = append(more, elsewhere(p, twin, p.FSPath, onATwin))
 			}
 		}
 	}
-	return l.aliases
+	return append(all, more...)
 }
 
 // byMounts adds what lies under a protected path's mount, and the file systems that are mounted below it.
-func (l *locator) byMounts(p located) {
-	for _, e := range l.near {
-		at, under := e.place(p.at.real)
-		if under && e.id != p.at.mount.id && p.at.mount.point != "/" && (e.dev != p.FSDev || at != p.FSPath) {
-			l.aliases = append(l.aliases, elsewhere(p.ProtectedPath, e.dev, at, covered))
+func (l *locator) byMounts(p *ProtectedPath, where *location) {
+	for i := range l.near {
+		e := &l.near[i]
+		at, under := e.place(where.real)
+		if under && e.id != where.mount.id && where.mount.point != "/" && (e.dev != p.FSDev || at != p.FSPath) {
+			l.aliases = append(l.aliases, elsewhere(*p, e.dev, at, covered))
 		}
-		below, ok := relative(p.at.real, e.point)
-		if ok && below != "" && e.root == "/" && p.Path != "/" && wholly(p.ProtectedPath) {
-			q := elsewhere(p.ProtectedPath, e.dev, "/", "")
+		below, ok := relative(where.real, e.point)
+		if ok && below != "" && e.root == "/" && p.Path != "/" && wholly(*p) {
+			q := elsewhere(*p, e.dev, "/", "")
 			q.Path = e.point
 			l.aliases = append(l.aliases, q)
 		}

@@ -10,27 +10,15 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 )
 
 // decode reads one JSON object, and nothing after it, into v (a pointer to a struct of the runtime-spec). It returns
 // the paths of unknown properties.
 func decode(data []byte, v any) ([]string, error) {
-	w := walker{data: data}
-	walkErr := w.document(reflect.ValueOf(v).Elem())
-	if walkErr != nil && !errors.Is(walkErr, errSyntax) {
-		return nil, walkErr
-	}
-	if walkErr == nil && !w.unset && json.Valid(data) {
-		return w.notes, nil
-	}
-	reflect.ValueOf(v).Elem().SetZero()
-	if err := json.Unmarshal(data, v); err != nil {
-		return nil, decodeCause(err)
-	}
-	if walkErr != nil {
-		return nil, fmt.Errorf("BUG: %w", walkErr)
-	}
-	return w.notes, nil
+	notes, err := plainjson.ReadStrictly(data, v)
+	return notes, decodeCause(err)
 }
 
 // decodeCause puts an error of encoding/json into the words of the spec: it speaks of Go types.

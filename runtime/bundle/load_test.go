@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 )
 
 func writeBundle(t testing.TB, config string) string {
@@ -95,7 +97,7 @@ func TestLoadBoundsNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(notes) != maxNotes+1 || notes[maxNotes] != "(more)" {
+	if len(notes) != plainjson.MaxUnknown+1 || notes[plainjson.MaxUnknown] != "(more)" {
 		t.Errorf("%d notes, the last %q", len(notes), notes[len(notes)-1])
 	}
 }

@@ -69,9 +69,9 @@ func (l *locator) protect(table iter.Seq[ProtectedPath]) []ProtectedPath {
 		}
 		p.FSDev, p.FSPath = place.dev, place.fsPath
 		p.Dev, p.Inode = unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino
-		found, places = append(found, p), append(places, located{p, place})
+		found, places = append(found, p), append(places, located{len(found), place})
 	}
-	return append(found, l.others(places)...)
+	return l.withOthers(found, places)
 }
 
 // find locates what a clean absolute path leads to, symbolic links followed. What it gives of statx(2) is good until the next find.

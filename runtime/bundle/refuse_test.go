@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 )
 
 func TestLoadRefuses(t *testing.T) {
@@ -51,7 +53,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"bind of nothing", mounts(`[{"destination":"/a","type":"bind"}]`), "mounts[0].source is empty, want the path to bind"},
 		{"long destination", mounts(`[{"destination":"/` + strings.Repeat("a", 4095) + `"}]`), "mounts[0].destination has 4096 bytes, want at most 4095"},
 		{"many mounts", mounts(`[{"destination":"/a"}` + strings.Repeat(`,{"destination":"/a"}`, 4096) + `]`), "mounts has 4097 elements, want at most 4096"},
-		{"very many elements", mounts(`[{}` + strings.Repeat(`,{}`, maxElements) + `]`), "mounts[262143] is one element too many, want at most 262144 in the whole file"},
+		{"very many elements", mounts(`[{}` + strings.Repeat(`,{}`, plainjson.MaxElements) + `]`), "mounts[262143] is one element too many, want at most 262144 in the whole file"},
 		{"namespace type", linux(`{"namespaces":[{"type":"net"}]}`), `linux.namespaces[0].type is "net", want one of cgroup, ipc, mount, network, pid, time, user, uts`},
 		{"namespace twice", linux(`{"namespaces":[{"type":"pid"},{"type":"pid","path":"/x"}]}`), `linux.namespaces[1].type is "pid" a second time`},
 		{"namespace path", linux(`{"namespaces":[{"type":"pid","path":"x"}]}`), `linux.namespaces[0].path is "x", want an absolute path`},

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -13,7 +12,7 @@ import (
 // Options are what [Resolve] must be told.
 type Options struct {
 	// Protected is the table of protected host paths: Path, Class and Why of each. An element "*" in a path stands for
-	// the names on this host that a source can touch. Paths that this host does not have are dropped.
+	// the names on this host that a source can touch. Paths that this host does not have are dropped. Resolve appends to it.
 	Protected []ProtectedPath
 	// StateDir is the runtime's own state. It is protected with class "refused". Empty for none.
 	StateDir string
@@ -75,7 +74,7 @@ func (r *Resolved) resolve(spec *specs.Spec, dir string, o Options) error {
 	l := res.newLocator()
 	defer l.close()
 	r.mounts = res.mounts
-	r.table = slices.Concat(o.Protected, ownState(o.StateDir), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root)))
+	r.table = append(append(o.Protected, ownState(o.StateDir)...), engineRoots(dir, r.Facts.Root, res.overlayUpper(files.root))...)
 	l.look(r.Facts.Sources, r.Facts.Root)
 	r.Facts.Protected = l.protect(l.expand(r.table))
 	if err := r.resolveNamespaces(spec, o); err != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 )
 
 // prepare turns the staged spec into libcontainer's configuration and makes libcontainer's state directory.
@@ -163,7 +165,7 @@ func (c *creation) launch() (err error) {
 	c.rec.Policy = c.policy
 	c.rec.Policy.Seccomp = nil // the hardened spec has the intersection, which is the ceiling from now on
 	c.rec.Spec = c.hardened
-	c.decision = beside(func() ([]byte, error) { return encodeJSON(&c.rec.Decision) })
+	c.decision = beside(func() ([]byte, error) { return plainjson.Marshal(&c.rec.Decision, usualDecision) })
 	c.listening = catchOthers(c.signals)
 	start := func() error { return c.container.Start(c.process) }
 	if l := config.Seccomp; l != nil && l.ListenerPath != c.hardened.Linux.Seccomp.ListenerPath { // a recorder's, not an agent's

@@ -96,7 +96,8 @@ func protectedPaths(own ...string) ([]bundle.ProtectedPath, error) {
 	if err != nil {
 		return nil, err
 	}
-	table := make([]bundle.ProtectedPath, 0, len(entries)+len(own))
+	const further = 8 // what Resolve adds
+	table := make([]bundle.ProtectedPath, 0, len(entries)+len(own)+further)
 	for _, e := range entries {
 		table = append(table, bundle.ProtectedPath{Path: e.Path, Class: e.Class, Why: e.Why})
 	}

@@ -2,7 +2,6 @@ package container
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/bulkhead-runtime/bulkhead/internal/plainjson"
 	"github.com/bulkhead-runtime/bulkhead/runtime/harden"
 	"github.com/bulkhead-runtime/bulkhead/userns"
 )
@@ -26,6 +26,8 @@ const (
 	recordVersion = 1
 	// maxRecord bounds what is read back: a hardened spec is some 100 KB.
 	maxRecord = 32 << 20
+	// usualHolding and usualDecision are the sizes of most records' two lines.
+	usualHolding, usualDecision = 4 << 10, 48 << 10
 )
 
 // A Record is what bulkhead remembers of a container. On disk each half is a line of its own: what does not judge reads
@@ -103,7 +105,7 @@ func writeRecord(dir string, rec *Record) error {
 	var decision []byte
 	if rec.Spec != nil {
 		var err error
-		if decision, err = encodeJSON(&rec.Decision); err != nil {
+		if decision, err = plainjson.Marshal(&rec.Decision, usualDecision); err != nil {
 			return fmt.Errorf("write record of %q: %w", rec.ID, err)
 		}
 	}
@@ -113,7 +115,7 @@ func writeRecord(dir string, rec *Record) error {
 // writeRecordLines is writeRecord with the second line encoded before; empty when nothing is decided yet.
 func writeRecordLines(dir string, h *Holding, decision []byte) error {
 	err := writeAtomic(filepath.Join(dir, recordFile), func(f *os.File) error {
-		first, err := encodeJSON(h)
+		first, err := plainjson.Marshal(h, usualHolding)
 		if err != nil {
 			return err
 		}
@@ -164,7 +166,7 @@ func (r *Runtime) readRecord(id string) (*Record, error) {
 	if len(second) == 0 {
 		return rec, nil
 	}
-	if err := json.Unmarshal(second, &rec.Decision); err != nil {
+	if err := plainjson.Unmarshal(second, &rec.Decision); err != nil {
 		return nil, fmt.Errorf("load container %q: %s is damaged: %w; %s", id, recordFile, err, whatToDo)
 	}
 	return rec, nil
@@ -191,7 +193,7 @@ func (r *Runtime) readLines(id string) (h *Holding, second []byte, err error) {
 	}
 	first, second, _ := bytes.Cut(b, []byte("\n"))
 	h = &Holding{}
-	if err := json.Unmarshal(first, h); err != nil {
+	if err := plainjson.Unmarshal(first, h); err != nil {
 		return nil, nil, fmt.Errorf("load container %q: %s in %q is damaged: %w; %s", id, recordFile, dir, err, whatToDo)
 	}
 	if h.Version < 1 || h.Version > recordVersion {

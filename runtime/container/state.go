@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"syscall"
 	"time"
@@ -112,18 +112,8 @@ func (r *Runtime) List() ([]State, []error) {
 			problems = append(problems, err)
 		}
 	}
-	slices.SortFunc(states, func(a, b State) int { return compareStrings(a.ID, b.ID) })
+	sort.Slice(states, func(i, j int) bool { return states[i].ID < states[j].ID })
 	return states, problems
-}
-
-func compareStrings(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Explain returns what bulkhead remembers of a container.

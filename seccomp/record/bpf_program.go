@@ -138,20 +138,26 @@ func (p program) exit() asm.Instructions {
 		p.count(), end())
 }
 
-// death runs at sched_process_exit. A thread among others that SCMP_ACT_KILL_THREAD ends never reaches sys_exit: it exits with
-// SIGSYS while its process does not.
-func (p program) death() asm.Instructions {
+// killedAlone leaves the program unless the task exits with SIGSYS while its process does not: a thread among others that
+// SCMP_ACT_KILL_THREAD ends never reaches sys_exit. The task's registers are in R0 then.
+func (l layout) killedAlone() asm.Instructions {
 	const sigsys, groupExit = 31, 4 // SIGNAL_GROUP_EXIT
-	return join(p.gate(), asm.Instructions{
-		p.exitCode.load(asm.R1, task),
+	return asm.Instructions{
+		l.exitCode.load(asm.R1, task),
 		asm.And.Imm(asm.R1, 0x7f),
 		asm.JNE.Imm(asm.R1, sigsys, "out"),
-		p.signal.load(asm.R1, task),
-		p.signalFlags.load(asm.R1, asm.R1),
+		l.signal.load(asm.R1, task),
+		l.signalFlags.load(asm.R1, asm.R1),
 		asm.And.Imm(asm.R1, groupExit),
 		asm.JNE.Imm(asm.R1, 0, "out"),
 		asm.Mov.Reg(asm.R1, task),
 		asm.FnTaskPtRegs.Call(),
+	}
+}
+
+// death runs at sched_process_exit.
+func (p program) death() asm.Instructions {
+	return join(p.gate(), p.killedAlone(), asm.Instructions{
 		asm.Mov.Reg(regs, asm.R0),
 		asm.Mov.Imm(flags, flagKilled),
 		asm.Mov.Imm(asm.R1, 0),

@@ -94,22 +94,10 @@ func (p recorderProgram) exit() asm.Instructions {
 // gone runs at sched_process_exit, and takes the mark away.
 func (p recorderProgram) gone() asm.Instructions { return join(p.marked(), setMark(0), end()) }
 
-// death is gone that also counts the call which ended a thread: see program.death.
+// death is gone that also counts the call which ended a thread.
 func (p recorderProgram) death() asm.Instructions {
-	const sigsys, groupExit = 31, 4 // SIGNAL_GROUP_EXIT
-	return join(p.marked(), setMark(0), asm.Instructions{
-		asm.JEq.Imm(asm.R1, entered, "out"),
-		p.exitCode.load(asm.R1, task),
-		asm.And.Imm(asm.R1, 0x7f),
-		asm.JNE.Imm(asm.R1, sigsys, "out"),
-		p.signal.load(asm.R1, task),
-		p.signalFlags.load(asm.R1, asm.R1),
-		asm.And.Imm(asm.R1, groupExit),
-		asm.JNE.Imm(asm.R1, 0, "out"),
-		asm.Mov.Reg(asm.R1, task),
-		asm.FnTaskPtRegs.Call(),
-		p.number.load(nr, asm.R0),
-	}, p.cells(true), end())
+	return join(p.marked(), setMark(0), asm.Instructions{asm.JEq.Imm(asm.R1, entered, "out")},
+		p.killedAlone(), asm.Instructions{p.number.load(nr, asm.R0)}, p.cells(true), end())
 }
 
 // inContainer leaves the program unless the task in R6 is in the container's mount namespace and under a filter of its own. A

@@ -69,6 +69,7 @@ var calls = [...]Call{
 	{"futex", Every, AtTimes, "the Go runtime wakes another thread"},
 	{"rt_sigreturn", Every, AtTimes, "return from a signal: the Go scheduler's, the terminal's"},
 	{"mmap", Every, AtTimes, "the Go heap grows"},
+	{"sched_yield", privileged, Spare, "the Go runtime waits for a lock of its own on a busy host, and tries again in any case"},
 	{"fcntl", Every, Spare, "Go asks whether a descriptor is non-blocking"},
 
 	{"read", privileged, Needed, "the last capability's number, setgroups of /proc"},

@@ -1,19 +1,21 @@
-package bundle
+package plainjson
 
 import (
 	"encoding/json"
 	"errors"
 	"reflect"
 	"strconv"
+	"unsafe"
 )
 
-// errUnset tells that a value was not set here: its type or its form is left to encoding/json, which also knows the words
-// for what is wrong with it.
-var errUnset = errors.New("the value is left to encoding/json")
+// errUnset tells that a value's form does not fit. encoding/json is asked about the whole text then.
+var errUnset = errors.New("the value does not fit")
 
-// set reads the value between two positions of valid JSON into v, as encoding/json would. The tables that encoding/json makes of
-// the types of the runtime-spec first cost each create more than reading a config.json does.
-func set(raw []byte, v reflect.Value) error {
+// set reads one value of valid JSON into v, as encoding/json would; own are the values of a type that reads itself.
+func set(raw []byte, v reflect.Value, own bool) error {
+	if own {
+		return json.Unmarshal(raw, v.Addr().Interface())
+	}
 	if raw[0] == 'n' { // null
 		switch v.Kind() {
 		case reflect.Interface, reflect.Map, reflect.Pointer, reflect.Slice:
@@ -46,12 +48,12 @@ func set(raw []byte, v reflect.Value) error {
 		}
 		v.SetUint(n)
 	default:
-		return errUnset
+		return json.Unmarshal(raw, v.Addr().Interface())
 	}
 	return nil
 }
 
-// textOf is a JSON string's text. Escapes and what is not ASCII are encoding/json's.
+// textOf is a JSON string's text, in place: a copy of each would be a sixth of what reading a config.json takes. Escapes and what is not ASCII are encoding/json's.
 func textOf(raw []byte) (string, bool) {
 	if raw[0] != '"' {
 		return "", false
@@ -63,5 +65,10 @@ func textOf(raw []byte) (string, bool) {
 			return s, err == nil
 		}
 	}
-	return string(raw[1 : len(raw)-1]), true
+	return between(raw), true
+}
+
+// between is what stands between quotes, in place.
+func between(raw []byte) string {
+	return unsafe.String(unsafe.SliceData(raw[1:]), len(raw)-2) //nolint:gosec // nobody writes to the text: see Unmarshal
 }

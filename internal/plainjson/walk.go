@@ -1,4 +1,4 @@
-package bundle
+package plainjson
 
 import (
 	"errors"
@@ -6,14 +6,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-)
-
-const (
-	// maxElements bounds the elements of all arrays and maps, and the unknown properties, of a file together. Every element costs up to some hundred
-	// bytes in memory however short it is in JSON.
-	maxElements = 1 << 18
-	// maxNotes bounds the notes of one file: they end up in logs and reports.
-	maxNotes = 64
 )
 
 // errSyntax tells that the walker lost its way. encoding/json then says what is wrong.
@@ -28,15 +20,9 @@ type walker struct {
 	path     []byte
 	notes    []string
 	elements int
-	known    map[reflect.Type][]property
-	// unset tells that some value was left to encoding/json.
+	shapes   shapes
+	// unset tells that some value could not be set: encoding/json has the words for what is wrong with it.
 	unset bool
-}
-
-// A property is a field of a struct by the name it has in JSON.
-type property struct {
-	name  string
-	index []int
 }
 
 func (w *walker) document(v reflect.Value) error {
@@ -58,19 +44,21 @@ func (w *walker) value(v reflect.Value) error {
 	if !v.IsValid() {
 		return w.skip(false)
 	}
+	own := w.shapes.of(v.Type()).own
 	switch {
+	case own:
 	case c == '{' && v.Kind() == reflect.Struct:
 		return w.object(v)
-	case c == '{' && v.Kind() == reflect.Map:
+	case c == '{' && v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String && !w.shapes.of(v.Type().Key()).own:
 		return w.table(v)
-	case c == '[' && v.Kind() == reflect.Slice:
+	case c == '[' && v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
 		return w.array(v)
 	}
 	start := w.pos
 	if err := w.skip(true); err != nil {
 		return err
 	}
-	if set(w.data[start:w.pos], v) != nil {
+	if err := set(w.data[start:w.pos], v, own); err != nil {
 		w.unset = true
 	}
 	return nil
@@ -78,7 +66,7 @@ func (w *walker) value(v reflect.Value) error {
 
 // object walks over a struct.
 func (w *walker) object(v reflect.Value) error {
-	known := w.properties(v.Type())
+	known := w.shapes.of(v.Type()).fields
 	var seen uint64
 	var unknown map[string]bool
 	return w.members(func(key string) error {
@@ -103,16 +91,12 @@ func (w *walker) object(v reflect.Value) error {
 			return w.twice()
 		}
 		seen |= 1 << at
-		return w.value(v.FieldByIndex(known[at].index))
+		return w.value(known[at].made(v))
 	})
 }
 
 // table walks over a map, whose keys are data.
 func (w *walker) table(v reflect.Value) error {
-	if v.Type().Key().Kind() != reflect.String {
-		w.unset = true
-		return w.skip(true)
-	}
 	v.Set(reflect.MakeMap(v.Type()))
 	seen := map[string]bool{}
 	return w.members(func(key string) error {
@@ -137,7 +121,7 @@ func (w *walker) table(v reflect.Value) error {
 
 func (w *walker) array(v reflect.Value) error {
 	w.pos++
-	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
+	v.Set(reflect.MakeSlice(v.Type(), 0, w.length()))
 	if w.next() == ']' {
 		w.pos++
 		return nil
@@ -164,6 +148,22 @@ func (w *walker) array(v reflect.Value) error {
 			return errSyntax
 		}
 	}
+}
+
+// length is how many elements an array may have: their number if they are texts, of which there are many, else a guess.
+func (w *walker) length() int {
+	start := w.pos
+	defer func() { w.pos = start }()
+	n := 0
+	for ; w.next() == '"'; n++ {
+		if _, err := w.text(); err != nil {
+			return 0
+		}
+		if w.next() == ',' {
+			w.pos++
+		}
+	}
+	return max(n, 4)
 }
 
 // members calls visit at the value of each member of an object, with the member's name added to the path.
@@ -204,16 +204,16 @@ func (w *walker) members(visit func(key string) error) error {
 }
 
 // unknown notes a property that no field is read from, unless encoding/json would read a field from it.
-func (w *walker) unknown(known []property, key string) error {
+func (w *walker) unknown(known []field, key string) error {
 	for _, p := range known {
 		if strings.EqualFold(p.name, key) {
 			return fmt.Errorf("%s differs from the property %q only in case", w.path, p.name)
 		}
 	}
 	switch {
-	case len(w.notes) < maxNotes:
+	case len(w.notes) < MaxUnknown:
 		w.notes = append(w.notes, string(w.path))
-	case len(w.notes) == maxNotes:
+	case len(w.notes) == MaxUnknown:
 		w.notes = append(w.notes, "(more)")
 	}
 	return nil
@@ -221,9 +221,19 @@ func (w *walker) unknown(known []property, key string) error {
 
 func (w *walker) twice() error { return fmt.Errorf("%s is given twice", w.path) }
 
+// index finds a field by its exact name; -1 when there is none.
+func index(known []field, key string) int {
+	for i := range known {
+		if known[i].name == key {
+			return i
+		}
+	}
+	return -1
+}
+
 func (w *walker) count() error {
-	if w.elements++; w.elements > maxElements {
-		return fmt.Errorf("%s is one element too many, want at most %d in the whole file", w.path, maxElements)
+	if w.elements++; w.elements > MaxElements {
+		return fmt.Errorf("%s is one element too many, want at most %d in the whole file", w.path, MaxElements)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
-package bundle
+package plainjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ func (w *walker) key() (string, error) {
 	}
 	raw := w.data[start:w.pos]
 	if plainASCII {
-		return string(raw[1 : len(raw)-1]), nil
+		return between(raw), nil
 	}
 	var key string
 	if json.Unmarshal(raw, &key) != nil {
@@ -102,4 +104,30 @@ func (w *walker) next() byte {
 		}
 	}
 	return 0
+}
+
+// appendName adds a property's name to a path: quoted and cut when it is not a plain word, since it ends up in
+// messages and logs.
+func appendName(path []byte, name string) []byte {
+	const longest = 64
+	for i := range len(name) {
+		if c := name[i]; i >= longest || c <= ' ' || c >= 0x7f || c == '"' {
+			return strconv.AppendQuoteToASCII(path, name[:min(len(name), longest)])
+		}
+	}
+	return append(path, name...)
+}
+
+// hasNUL tells that a JSON string has an escaped NUL. A raw one is a syntax error.
+func hasNUL(raw []byte) bool {
+	for {
+		at := bytes.IndexByte(raw, '\\')
+		if at < 0 || at+1 >= len(raw) {
+			return false
+		}
+		if bytes.HasPrefix(raw[at+1:], []byte("u0000")) {
+			return true
+		}
+		raw = raw[at+2:]
+	}
 }
