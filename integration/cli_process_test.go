@@ -23,9 +23,6 @@ var processCases = []cliCase{
 		refused(t, b.try(t, "state", b.id), "does not exist")
 	}},
 	{"run/keep", false, func(t *testing.T, runtime string) {
-		if runtime == "runc" {
-			t.Skip("runc of Debian 12 has no run --keep")
-		}
 		b := newBundle(t, runtime, args("true"))
 		b.do(t, "run", "--keep", "--bundle", b.dir, b.id)
 		equal(t, "status", b.status(t), "stopped")

@@ -63,7 +63,6 @@ Gaps:
 
 ## podman
 
-* **4.3, this kernel**: podman 4.3.1; cgroup v1
 
 | Scenario | 4.3, this kernel |
 |---|---|

@@ -87,7 +87,8 @@ func (r *results) report() *report {
 	for k, o := range r.outcomes {
 		family, column := place(k.engine, r.engines[k.engine])
 		t := p.table(family)
-		if line := r.engines[k.engine]; line != "" || t.columns[column] == "" {
+		// What stands alone in a column of scenarios may run with other settings.
+		if line := r.engines[k.engine]; line != "" && k.scenario != "" {
 			t.columns[column] = line
 		}
 		c := cell{column, whole(k), k.runtime}
