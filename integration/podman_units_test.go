@@ -77,10 +77,11 @@ func (u *podmanUnits) quadlet(t testing.TB, c podmanUnit) string {
 	t.Helper()
 	files := map[string]string{c.name + ".container": "[Container]\nImage=localhost/box\nContainerName=" + c.name + "\nExec=sh -c \"" + c.script + "\"\n" +
 		strings.Join(c.keys, "\n") + "\n[Service]\nRestart=on-failure\n"}
-	for name, section := range map[string]string{c.volume + ".volume": "[Volume]\nVolumeName=" + c.volume, c.bridge + ".network": "[Network]\nNetworkName=" + c.bridge} {
-		if !strings.HasPrefix(name, ".") {
-			files[name] = section + "\n"
-		}
+	if c.volume != "" {
+		files[c.volume+".volume"] = "[Volume]\nVolumeName=" + c.volume + "\n"
+		files[c.bridge+".network"] = "[Network]\nNetworkName=" + c.bridge + "\n"
+		// Their units stay active, and would not make the volume and the network again.
+		t.Cleanup(func() { u.systemctl(t, "stop", c.volume+"-volume.service", c.bridge+"-network.service") })
 	}
 	for name, text := range files {
 		path := filepath.Join("/etc/containers/systemd", name)
