@@ -46,7 +46,7 @@ var refusalScenarios = []scenario{
 			d.refusedBind(t, d.dir+alias+":/host")
 		}
 		// A volume that is a bind of the host's directory lies where Docker's volumes are.
-		for _, path := range []string{"/", "/root", "/etc/ssh", "/usr", d.dir + "/run"} {
+		for _, path := range []string{"/", "/root", "/boot", "/usr", d.dir + "/run"} {
 			d.refusedRun(t, "rule mounts", "--mount", volumeOfHost(path))
 		}
 		own := sharedDir(t)
