@@ -14,9 +14,8 @@ import (
 	"testing"
 )
 
-// layersOf lists each layer of an image in an OCI archive: of each entry its kind, name, mode, owner, link and content. Times
-// are left out.
-func layersOf(t testing.TB, archive string) []string {
+// archived are the files of an archive.
+func archived(t testing.TB, archive string) map[string][]byte {
 	t.Helper()
 	data, err := os.ReadFile(archive)
 	if err != nil {
@@ -24,13 +23,21 @@ func layersOf(t testing.TB, archive string) []string {
 	}
 	files := map[string][]byte{}
 	eachEntry(t, data, func(h *tar.Header, content []byte) { files[h.Name] = content })
+	return files
+}
+
+// layersOf lists each layer of an image in an OCI archive: of each entry its kind, name, mode, owner, link and content. Times
+// are left out.
+func layersOf(t testing.TB, archive string) []string {
+	t.Helper()
+	files := archived(t, archive)
 	type descriptor struct{ MediaType, Digest string }
 	var index struct{ Manifests []descriptor }
 	var manifest struct{ Layers []descriptor }
 	blob := func(d descriptor) []byte {
 		return files["blobs/"+strings.ReplaceAll(d.Digest, ":", "/")]
 	}
-	err = json.Unmarshal(files["index.json"], &index)
+	err := json.Unmarshal(files["index.json"], &index)
 	if err == nil && len(index.Manifests) == 1 {
 		err = json.Unmarshal(blob(index.Manifests[0]), &manifest)
 	}

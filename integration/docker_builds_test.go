@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"archive/tar"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -87,12 +86,7 @@ func (d *dockerd) contextOf(t *testing.T, from, lines string) string {
 // savedLayers lists the layers of an image that `docker save` wrote.
 func savedLayers(t testing.TB, archive string) []string {
 	t.Helper()
-	data, err := os.ReadFile(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string][]byte{}
-	eachEntry(t, data, func(h *tar.Header, content []byte) { files[h.Name] = content })
+	files := archived(t, archive)
 	var manifest []struct{ Layers []string }
 	if err := json.Unmarshal(files["manifest.json"], &manifest); err != nil || len(manifest) != 1 {
 		t.Fatalf("read manifest of %s: %v: %s", archive, err, files["manifest.json"])

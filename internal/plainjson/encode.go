@@ -81,7 +81,7 @@ func (e *encoder) object(v reflect.Value) {
 	for i := range fields {
 		f := &fields[i]
 		value, ok := f.of(v)
-		if !ok || f.omitEmpty && isEmpty(value) || f.omitZero && isZero(value) {
+		if !ok || f.omitEmpty && isEmpty(value) || f.omitZero && f.isZero(value) {
 			continue
 		}
 		if !first {
@@ -95,11 +95,11 @@ func (e *encoder) object(v reflect.Value) {
 }
 
 // isZero is what omitzero leaves out.
-func isZero(v reflect.Value) bool {
-	if z, ok := v.Interface().(zeroer); ok {
-		return z.IsZero()
+func (f *field) isZero(v reflect.Value) bool {
+	if !f.saysZero || v.Kind() == reflect.Pointer && v.IsNil() {
+		return v.IsZero()
 	}
-	return v.IsZero()
+	return v.Interface().(zeroer).IsZero() //nolint:forcetypeassert // the type has the method
 }
 
 // isEmpty is what omitempty leaves out.

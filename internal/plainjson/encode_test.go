@@ -65,11 +65,24 @@ type odd struct {
 	Q      struct { // as text
 		N int64 `json:"n,string"`
 	} `json:"q"`
-	Flags flags   `json:"flags"`
-	Deep  **uint8 `json:"deep"`
-	Child *odd    `json:"child,omitempty"`
-	Quote int     "json:\"it's\""
-	small int     //nolint:unused // as encoding/json, it is passed over
+	Flags  flags    `json:"flags"`
+	Deep   **uint8  `json:"deep"`
+	Child  *odd     `json:"child,omitempty"`
+	Tagged struct { // encoding/json takes no such name from a tag
+		Quote int "json:\"it's\""
+	} `json:"tagged"`
+	small int //nolint:unused // as encoding/json, it is passed over
+}
+
+// TestOddIsRead: what the other tests compare is not left to encoding/json as a whole.
+func TestOddIsRead(t *testing.T) {
+	for _, s := range []shapes{readerShapes(), writerShapes()} {
+		for _, typ := range []reflect.Type{reflect.TypeFor[odd](), reflect.TypeFor[pointing]()} {
+			if s.of(typ).own {
+				t.Errorf("%v is left to encoding/json", typ)
+			}
+		}
+	}
 }
 
 // Behind is embedded by a pointer.
@@ -102,7 +115,7 @@ func full() *odd {
 	return &odd{
 		inner: inner{B: []byte("x"), F: 0.5}, M: map[string]int{"b": 1, "a<": -2}, N: map[name]bool{"q": true}, I: map[int]string{2: "b", 1: "a"},
 		K: map[level]*text{3: {"t"}, 4: nil}, A: [2]int{1, 2}, T: time.Unix(1, 5).UTC(), S: []string{"a<b>&\"\n\u2028é\xff", ""}, X: map[string]any{"a": nil, "b": []any{1.5}},
-		No: "no", Dash: "dash", L: 5, L2: 6, Levels: []level2{1, 2}, Flags: flags{true, false}, Deep: &deep, Child: &odd{E: []string{"e"}}, Quote: 1,
+		No: "no", Dash: "dash", L: 5, L2: 6, Levels: []level2{1, 2}, Flags: flags{true, false}, Deep: &deep, Child: &odd{E: []string{"e"}},
 	}
 }
 
@@ -120,7 +133,7 @@ func checkEncoded(t *testing.T, v any) {
 
 func TestMarshal(t *testing.T) {
 	many := full()
-	many.Q.N = 7
+	many.Q.N, many.Tagged.Quote = 7, 1
 	for _, v := range []any{nil, 1, "a\nb", []int(nil), []byte("x"), &odd{}, *full(), many, []*odd{nil, full()}, map[string]odd{"x": *full()}, level(1), &shadowing{B: "b"}, level2(1), []level2{1}, text{"a"}, &pointing{}, &pointing{Behind: &Behind{G: 1}}, pointing{Behind: &Behind{}}, &deep{pointing: pointing{Behind: &Behind{H: []string{"h"}}}}} {
 		checkEncoded(t, v)
 	}
@@ -148,7 +161,7 @@ func FuzzUnmarshal(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, seed := range []string{string(whole), "", "null", "[]", "{} {}", `{"S":["a","b"]}`, `{"S":["a",1]}`, `{"s":["case"]}`, `{"S":[],"S":["twice"]}`, `{"l":"level 5","l":null}`, `{"l":5}`,
-		`{"m":{"a":1,"a":2}}`, `{"m":{"a":1},"m":{"b":2}}`, `{"deep":null}`, `{"deep":256}`, `{"a":[1,2,3]}`, `{"q":{"n":"5"}}`, `{"it's":1,"Quote":2}`, `{"-":"x"}`, `{"new":[{"a":"\u0000"}]}`,
+		`{"m":{"a":1,"a":2}}`, `{"m":{"a":1},"m":{"b":2}}`, `{"deep":null}`, `{"deep":256}`, `{"a":[1,2,3]}`, `{"q":{"n":"5"}}`, `{"tagged":{"it's":1,"Quote":2}}`, `{"-":"x"}`, `{"new":[{"a":"\u0000"}]}`,
 		`{"child":{"child":{"S":null}}}`, `{"flags":[true,null]}`, `{"B":"eA==","f":1e3}`, `{"levels":{"level 1":"x"}}`, `{"S":["\ud800"]}`, `{"S":["a",]}`, `{"S":["a""b"]}`, `{"t":"x"}`, `{"A":1,"g":2,"Z":{"H":["x"]}}`, `{"H":null}`, `{"Behind":{"g":1}}`, `{"G":1,"Y":2}`} {
 		f.Add([]byte(seed))
 	}

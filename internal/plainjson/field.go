@@ -14,6 +14,8 @@ type field struct {
 	// index is the field's, or that of the embedded struct that it is promoted from, where inner is its own; else inner is -1.
 	index, inner        int16
 	omitEmpty, omitZero bool
+	// saysZero: the field's type has a method for what omitzero leaves out.
+	saysZero bool
 }
 
 // of is the field's value in its struct. It is false for one that is promoted from a nil pointer.
@@ -118,9 +120,10 @@ func appendFields(fields []field, t reflect.Type, embedded int) ([]field, bool) 
 		made := field{name: name, index: int16(i), inner: -1, omitEmpty: hasOption(options, "omitempty"), omitZero: hasOption(options, "omitzero")}
 		switch {
 		case !isPlain(name), strings.ContainsAny(name, "'`"), slices.ContainsFunc(fields, func(o field) bool { return o.name == name }),
-			hasOption(options, "string"), made.omitZero && saysZero(reflect.PointerTo(f.Type)) && (!saysZero(f.Type) || f.Type.Kind() == reflect.Pointer || f.Type.Kind() == reflect.Interface):
+			hasOption(options, "string"), made.omitZero && f.Type.Kind() == reflect.Interface, made.omitZero && !saysZero(f.Type) && saysZero(reflect.PointerTo(f.Type)):
 			return nil, false
 		}
+		made.saysZero = saysZero(f.Type)
 		if embedded >= 0 {
 			made.index, made.inner = int16(embedded), int16(i)
 		}

@@ -28,8 +28,8 @@ func Unmarshal(data []byte, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// ReadStrictly reads one JSON object, and nothing after it, into v, a pointer to a struct, as [Unmarshal] does. It returns the paths of properties that v
-// has no field for, at most [MaxUnknown] and "(more)".
+// ReadStrictly reads one JSON object, and nothing after it, into v, a pointer to a struct, as [Unmarshal] does. It returns the paths of
+// properties that v has no field for, at most [MaxUnknown] and "(more)".
 //
 // It refuses what other readers may read differently: a property given twice, one that differs from a field's only in case, and NUL bytes;
 // and more than [MaxElements]. Other errors are those of json.Unmarshal. Values that are left to encoding/json, see the package

@@ -53,7 +53,8 @@ func set(raw []byte, v reflect.Value, own bool) error {
 	return nil
 }
 
-// textOf is a JSON string's text, in place: a copy of each would be a sixth of what reading a config.json takes. Escapes and what is not ASCII are encoding/json's.
+// textOf is a JSON string's text, in place: a copy of each would be a sixth of what reading a config.json takes. Escapes and what is
+// not ASCII are encoding/json's.
 func textOf(raw []byte) (string, bool) {
 	if raw[0] != '"' {
 		return "", false

@@ -121,7 +121,7 @@ func (w *walker) table(v reflect.Value) error {
 
 func (w *walker) array(v reflect.Value) error {
 	w.pos++
-	v.Set(reflect.MakeSlice(v.Type(), 0, w.length()))
+	v.Set(reflect.MakeSlice(v.Type(), 0, w.length(v.Type().Elem())))
 	if w.next() == ']' {
 		w.pos++
 		return nil
@@ -150,12 +150,16 @@ func (w *walker) array(v reflect.Value) error {
 	}
 }
 
-// length is how many elements an array may have: their number if they are texts, of which there are many, else a guess.
-func (w *walker) length() int {
+// length is how many elements an array may have: their number if they are texts, of which there are many, else a guess. It is bounded as they are.
+func (w *walker) length(elem reflect.Type) int {
+	const guess = 4
+	if elem.Kind() != reflect.String {
+		return guess
+	}
 	start := w.pos
 	defer func() { w.pos = start }()
 	n := 0
-	for ; w.next() == '"'; n++ {
+	for ; n < MaxElements && w.next() == '"'; n++ {
 		if _, err := w.text(); err != nil {
 			return 0
 		}
@@ -163,7 +167,7 @@ func (w *walker) length() int {
 			w.pos++
 		}
 	}
-	return max(n, 4)
+	return max(n, guess)
 }
 
 // members calls visit at the value of each member of an object, with the member's name added to the path.
